@@ -1,0 +1,19 @@
+"""What moves, and the record of how it moved."""
+
+from .approvals import Approval
+from .promotions import LogLine, Promotion, Step
+from .releases import Artifact, Change, Release
+from .wiring import Heartbeat, IdempotencyKey, Outbox
+
+__all__ = [
+    "Approval",
+    "Artifact",
+    "Change",
+    "Heartbeat",
+    "IdempotencyKey",
+    "LogLine",
+    "Outbox",
+    "Promotion",
+    "Release",
+    "Step",
+]

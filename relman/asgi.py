@@ -1,0 +1,31 @@
+"""The web process: pages, API and event stream; it sweeps too."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "relman.settings")
+
+from django.core.asgi import get_asgi_application
+
+django = get_asgi_application()
+
+
+async def application(scope, receive, send):  # type: ignore[no-untyped-def]
+    """ASGI entry: lifespan starts and stops the sweep, everything else is Django's."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    else:
+        await django(scope, receive, send)
+
+
+async def lifespan(receive, send):  # type: ignore[no-untyped-def]
+    from releases.engine import sweep
+
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            sweep.start("web")
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            sweep.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
