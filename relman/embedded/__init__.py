@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and Caddy from wheels, and `up`: everything on one machine. Plain Python, no Django."""
