@@ -17,14 +17,12 @@ def register() -> None:
 def secrets(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Whether the keys that protect sessions and secrets are there and well-formed."""
     found: list[CheckMessage] = []
-    if not settings.SECRET_KEY:
-        found.append(Error("SECRET_KEY is not set.", hint="Set SECRET_KEY or SECRET_KEY_FILE.", id="relman.E001"))
     if not settings.SECRETS_KEYS:
         found.append(
             Error(
                 "RELMAN_SECRETS_KEY is not set, so secrets cannot be stored.",
                 hint="Set it, or RELMAN_SECRETS_KEY_FILE, to a Fernet key.",
-                id="relman.E002",
+                id="relman.E001",
             )
         )
     for key in settings.SECRETS_KEYS:
@@ -35,7 +33,7 @@ def secrets(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
                 Error(
                     "RELMAN_SECRETS_KEY holds something that is not a Fernet key.",
                     hint="A key is 32 bytes, URL-safe base64.",
-                    id="relman.E003",
+                    id="relman.E002",
                 )
             )
     return found
