@@ -212,6 +212,13 @@ class Driver(Protocol):
         """The last lines that the deployed application wrote."""
         ...
 
+    def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
+        """Bring up what the record says, after a reboot or when something is missing.
+
+        `wanted` are the promotions whose instances should run: the live one, and one under way.
+        Others are stopped. Gives the addresses for the gateway of each promotion that runs."""
+        ...
+
     def remove(self, target: Target) -> None:
         """Stop and forget everything of this environment."""
         ...

@@ -1,0 +1,1 @@
+"""How to speak to a target: plain Python, neither Django nor Celery nor guardian."""

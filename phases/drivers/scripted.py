@@ -1,0 +1,244 @@
+"""A target that does what it is told: no-op, slow and failing steps, for tests and benchmarks.
+
+`target.settings` (the same keys under `scripted` in the manifest win) is the script:
+
+    steps       a number of no-op steps (default 1), or a list of mappings, one a step:
+                  do        noop | sleep | fail | transient | errored | hang | again
+                  seconds   sleep: how long; again: when to come back (default 0.1)
+                  times     transient, again: how often before the step succeeds (default 1)
+                  reason    fail, transient, errored: the sentence
+                  name, resume, timeout, attempts, when    as in StepSpec
+    health      ok (default) | fail | exit          what `inspect` says
+    version     what `inspect` reports instead of the version that was brought
+    upstreams   addresses that the last step leaves for the gateway (default none)
+    cleanup     False: no retire and discard steps
+    ledger      a folder for the ledgers, one folder inside for each environment
+                (default: scripted/ in RELMAN_HOME)
+    durable     False: no fence and no ledger file, for benchmarks of the engine alone
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from phases.drivers.base import (
+    Again,
+    Context,
+    Errored,
+    Failed,
+    Finding,
+    Instance,
+    Probe,
+    Result,
+    StepSpec,
+    Succeeded,
+    Target,
+    Transient,
+)
+from phases.drivers.home import home
+from phases.drivers.ledger import Fence, Ledger, file_lock
+
+DOING = ("noop", "sleep", "fail", "transient", "errored", "hang", "again")
+_SPEC = ("name", "resume", "timeout", "attempts", "when")
+
+
+class ScriptedDriver:
+    """Kind `scripted`. Its ledger is as true as a real target's: one line for each effect."""
+
+    kind = "scripted"
+
+    def plan(self, manifest: Mapping[str, Any], target: Target) -> Sequence[StepSpec]:
+        """The scripted steps, and cheap clean-up steps unless `cleanup` is False."""
+        script = {**target.settings, **manifest.get("scripted", {})}
+        steps = script.get("steps", 1)
+        lines: list[Mapping[str, Any]] = [{"do": "noop"}] * steps if isinstance(steps, int) else list(steps)
+        specs = [_spec(number, line) for number, line in enumerate(lines, 1)]
+        last = max((i for i, spec in enumerate(specs) if spec.when == "run"), default=None)
+        if last is not None:
+            specs[last] = StepSpec(**{**vars(specs[last]), "parameters": {**specs[last].parameters, "last": True}})
+        if script.get("cleanup", True):
+            specs.append(StepSpec("retire", "Forget earlier versions", when="after"))
+            specs.append(StepSpec("discard", "Forget what was begun", when="undo"))
+        return specs
+
+    def fence(self, context: Context) -> None:
+        """Tell the target the epoch. Raises Fenced when it has seen a higher one."""
+        if _durable(context.target):
+            with Fence(_folder(context.target)).held(context.epoch, context.stop):
+                pass
+
+    def run(self, kind: str, context: Context) -> Result:
+        """Do one scripted step."""
+        if kind in ("retire", "discard"):
+            return self._clean_up(kind, context)
+        script = context.parameters
+        wait = _wait(kind, context)
+        if wait is not None:
+            return wait
+        _effect(kind, context)
+        reason = str(script.get("reason") or f"Step {context.step} was told to end as {kind}.")
+        if kind == "fail":
+            return Failed(reason)
+        if kind == "errored":
+            return Errored(reason)
+        if not script.get("last"):
+            return Succeeded(f"{kind} done")
+        _serve(context)
+        return Succeeded(f"{kind} done", left=_upstreams(context))
+
+    def probe(self, kind: str, context: Context) -> Result | None:
+        """A step whose effect is in the ledger is done; anything else may run again."""
+        if kind in ("retire", "discard") or not _durable(context.target):
+            return None
+        done = any(entry["effect"] == context.effect_key for entry in Ledger(_folder(context.target)).entries())
+        if done and context.parameters.get("last"):
+            _serve(context)
+            return Succeeded("The ledger says that it is done.", left=_upstreams(context))
+        return Succeeded("The ledger says that it is done.") if done else None
+
+    def check(self, target: Target) -> Sequence[Finding]:
+        """Ready, unless the setting `ready` says otherwise."""
+        ready = bool(target.settings.get("ready", True))
+        return [Finding("script", ready, "Follows its script." if ready else "The script says: not ready.")]
+
+    def instances(self, target: Target) -> Sequence[Instance]:
+        """One for each promotion whose last step ran and that was not forgotten."""
+        return [
+            Instance(f"s{target.environment}-p{key}", int(key), entry["version"], 0, None, "running", entry["since"])
+            for key, entry in _state(target).items()
+        ]
+
+    def inspect(self, target: Target, instance: Instance, manifest: Mapping[str, Any], timeout: float) -> Probe:
+        """What the script says about health and version."""
+        script = {**target.settings, **manifest.get("scripted", {})}
+        health = script.get("health", "ok")
+        sentence = "Answered 200." if health == "ok" else f"The script says: {health}."
+        return Probe(health == "ok", sentence, str(script.get("version", instance.version)), health == "exit")
+
+    def log(self, target: Target, lines: int) -> Sequence[str]:
+        """The ledger, as text."""
+        if not _durable(target):
+            return []
+        return [json.dumps(entry) for entry in Ledger(_folder(target)).entries()][-lines:]
+
+    def remove(self, target: Target) -> None:
+        """Forget what serves there; the ledger stays."""
+        _MEMORY.pop(target.environment, None)
+        if _durable(target):
+            (_folder(target) / "serving.json").unlink(missing_ok=True)
+
+    def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
+        """Nothing runs here, so there is nothing to bring up."""
+        return {}
+
+    def _clean_up(self, kind: str, context: Context) -> Result:
+        self.fence(context)
+        mine = str(context.promotion)
+        _change(context.target, lambda state: {k: v for k, v in state.items() if (k == mine) == (kind == "retire")})
+        return Succeeded("done")
+
+
+_MEMORY: dict[int, dict[str, dict[str, Any]]] = {}
+_TRIED: dict[str, int] = {}
+
+
+def _spec(number: int, line: Mapping[str, Any]) -> StepSpec:
+    doing = str(line.get("do", "noop"))
+    if doing not in DOING:
+        raise ValueError(f"A scripted step cannot {doing!r}. It can: {', '.join(DOING)}.")
+    given = {key: line[key] for key in _SPEC if key in line}
+    rest = {key: value for key, value in line.items() if key not in _SPEC and key != "do"}
+    return StepSpec(kind=doing, parameters=rest, **{"name": f"Step {number}: {doing}", **given})
+
+
+def _durable(target: Target) -> bool:
+    return bool(target.settings.get("durable", True))
+
+
+def _folder(target: Target) -> Path:
+    base = Path(target.settings.get("ledger") or home() / "scripted")
+    folder = base / str(target.environment)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _wait(kind: str, context: Context) -> Result | None:
+    """The part of a step before its effect: sleeping, hanging, transient errors, coming back."""
+    script = context.parameters
+    if kind in ("sleep", "hang"):
+        seconds = float("inf") if kind == "hang" else float(script.get("seconds", 1.0))
+        reason = _sleep(seconds, context)
+        return Again(0.0, f"Stopped: {reason}") if reason else None
+    if kind not in ("transient", "again"):
+        return None
+    tried = _count(context)
+    if tried > int(script.get("times", 1)):
+        return None
+    if kind == "transient":
+        raise Transient(str(script.get("reason", f"The target was told to be busy (try {tried}).")))
+    return Again(float(script.get("seconds", 0.1)), f"Not yet ({tried})")
+
+
+def _sleep(seconds: float, context: Context) -> str | None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        reason = context.stop()
+        if reason:
+            return reason
+        time.sleep(min(left, 0.1))
+    return None
+
+
+def _count(context: Context) -> int:
+    """How often this step was tried, this time included."""
+    if not _durable(context.target):
+        _TRIED[context.effect_key] = _TRIED.get(context.effect_key, 0) + 1
+        return _TRIED[context.effect_key]
+    path = _folder(context.target) / f"tried-{context.promotion}-{context.step}"
+    with path.open("a") as file:
+        file.write(".")
+    return path.stat().st_size
+
+
+def _effect(kind: str, context: Context) -> None:
+    if not _durable(context.target):
+        return
+    folder = _folder(context.target)
+    with Fence(folder).held(context.epoch, context.stop):
+        Ledger(folder).append(kind, effect=context.effect_key, epoch=context.epoch, pid=os.getpid())
+
+
+def _upstreams(context: Context) -> dict[str, list[str]]:
+    return {"upstreams": list(context.target.settings.get("upstreams", ()))}
+
+
+def _serve(context: Context) -> None:
+    version = context.package.version if context.package else ""
+    entry = {"version": version, "since": time.time()}
+    _change(context.target, lambda state: {**state, str(context.promotion): entry})
+
+
+def _state(target: Target) -> dict[str, dict[str, Any]]:
+    if not _durable(target):
+        return _MEMORY.get(target.environment, {})
+    try:
+        state: dict[str, dict[str, Any]] = json.loads((_folder(target) / "serving.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return state
+
+
+def _change(target: Target, change: Any) -> None:
+    if not _durable(target):
+        _MEMORY[target.environment] = change(_state(target))
+        return
+    folder = _folder(target)
+    with file_lock(folder / "serving.lock"):
+        beside = folder / f".serving.{os.getpid()}"
+        beside.write_text(json.dumps(change(_state(target))))
+        os.replace(beside, folder / "serving.json")
