@@ -16,7 +16,7 @@ LONGEST_SOCKET = 100
 
 
 def prepare(home: Path) -> None:
-    """Create the data directory. It can be walked through (deployed applications have users of their own), not listed."""
+    """Create the data directory: deployed applications have users of their own and may walk through it, not list it."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o711)
     for name in PRIVATE:
