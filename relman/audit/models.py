@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Event(models.Model):
     """One verb, done or refused. Speaks in words and numbers of its own: it outlives what it speaks of."""
 
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField(db_index=True, db_default=Now())
+    """The database's time."""
     verb = models.CharField(max_length=64)
     """Object and past participle: promotion.approved, grant.created."""
     outcome = models.CharField(max_length=8, default="done")
