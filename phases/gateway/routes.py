@@ -1,0 +1,272 @@
+"""Caddy's configuration, made from routes. Pure: no file is read, no process asked.
+
+One site for each environment; its number stands in the addresses that RelMan is asked, so nothing that a client sends
+(X-Forwarded-Host, say) can make the gateway ask about another environment. There are no trusted proxies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import upstreams
+from .errors import GatewayError
+from .pages import HEADERS, page
+from .place import Place
+
+Json = dict[str, Any]
+
+LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+HOST = re.compile(rf"({LABEL})\.({LABEL})\.localhost")
+
+IDENTITY = ("RelMan-User", "RelMan-Via")
+"""Told to the application about whoever passed. RelMan's answer always carries all of them."""
+
+FORGEABLE = (
+    # RelMan's own, also as WSGI servers read them: there an underscore becomes a dash.
+    "Relman*", "X-Relman*", "X_relman*",
+    # Identity, as other gateways tell it.
+    "Remote-User", "Remote_user", "Remote-Groups", "Remote_groups", "Remote-Name", "Remote_name",
+    "Remote-Email", "Remote_email", "X-Remote-*", "X_remote_*",
+    # Where a request came from and was sent to; Caddy writes X-Forwarded-For, -Host and -Proto anew.
+    "Forwarded", "X-Forwarded*", "X_forwarded*", "X-Real-Ip", "X_real_ip", "X-Client-Ip", "X_client_ip",
+    "True-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Url", "X_original_url", "X-Rewrite-Url", "X_rewrite_url",
+    "X-Original-Host", "X-Host",
+)  # fmt: skip
+
+OUR_COOKIE = r"relman_[a-z]+_[0-9]+"
+STRIP_COOKIES = [
+    {"search_regexp": rf"(^|;)[ \t]*{OUR_COOKIE}[ \t]*=[^;]*", "replace": ""},
+    {"search_regexp": r"^[; \t]+", "replace": ""},
+]
+
+
+@dataclass(frozen=True)
+class Route:
+    """An environment's address. Not `public`: RelMan is asked about each request."""
+
+    environment: int
+    host: str
+    public: bool
+
+    def __post_init__(self) -> None:
+        # A name that is not plain could carry one of Caddy's placeholders.
+        if not HOST.fullmatch(self.host):
+            raise GatewayError(f"“{self.host}” is not an address of the form application.phase.localhost.")
+
+    @property
+    def phase(self) -> str:
+        """The phase's slug, for the pages."""
+        return self.host.split(".")[1]
+
+    @property
+    def application(self) -> str:
+        """The application's slug, for the pages."""
+        return self.host.split(".")[0]
+
+
+def pass_cookie(port: int) -> str:
+    """The cookie that says who somebody is on an environment's host; named after the gateway's port."""
+    return f"relman_pass_{port}"
+
+
+def configuration(place: Place, routes: Iterable[Route]) -> Json:
+    """The whole of Caddy's configuration for these routes; equal routes give an equal configuration."""
+    sites = [_site(place, route) for route in sorted(routes, key=lambda route: route.environment)]
+    nothing = _answer("unknown", 404, "There is nothing here", "No environment has this address.")
+    server: Json = {
+        "listen": [f"127.0.0.1:{place.port}"],
+        "automatic_https": {"disable": True},
+        "protocols": ["h1"],
+        "read_header_timeout": "10s",
+        "routes": [*sites, {"handle": nothing}],
+        "errors": {"routes": _troubles()},
+    }
+    return {
+        "admin": {"listen": f"unix/{place.socket}|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": str(place.folder / "caddy")},
+        "logging": {"logs": {"default": {"level": "WARN", "encoder": _careful_log()}}},
+        "apps": {"http": {"grace_period": "10s", "servers": {"gateway": server}}},
+    }
+
+
+def _site(place: Place, route: Route) -> Json:
+    steps = [_enter(place, route), {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}]
+    if not route.public:
+        steps.append({"handle": [_marked("verify"), _verify(place, route)]})
+    steps += [*_strip(), _empty(place, route), {"handle": [_marked("application"), _application(place, route)]}]
+    return {
+        "@id": f"environment-{route.environment}",
+        "match": [{"host": [route.host]}],
+        "handle": [{"handler": "subroute", "routes": steps}],
+        "terminal": True,
+    }
+
+
+def _enter(place: Place, route: Route) -> Json:
+    """The one address of RelMan on an environment's host. Caddy compares the cleaned, decoded path, so spelling tricks
+    end here or at the next step, and what RelMan sees is always the address written below."""
+    rewrite = {"method": "GET", "uri": f"/_gate/enter/{route.environment}?{{http.request.uri.query}}"}
+    return {
+        "match": [{"path": ["/_relman/enter"], "method": ["GET"]}],
+        "handle": [_marked("verify"), _ask(place, rewrite, {})],
+    }
+
+
+def _verify(place: Place, route: Route) -> Json:
+    """Ask RelMan. 2xx: go on, and remember what it said about the person; all else is the client's answer."""
+    cookie = pass_cookie(place.port)
+    told: Mapping[str, str] = {
+        "Accept": "{http.request.header.Accept}",
+        "Cookie": f"{cookie}={{http.request.cookie.{cookie}}}",
+        "RelMan-Token": "{http.request.header.Relman-Token}",
+        "RelMan-Check": "{http.request.header.Relman-Check}",
+        "X-Forwarded-Method": "{http.request.method}",
+        "X-Forwarded-Uri": "{http.request.orig_uri}",
+    }
+    asked = _ask(place, {"method": "GET", "uri": f"/_gate/verify/{route.environment}"}, told)
+    remember = {_variable(name): f"{{http.reverse_proxy.header.{_canonical(name)}}}" for name in IDENTITY}
+    return {
+        **asked,
+        "handle_response": [
+            {"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "vars", **remember}]}]},
+        ],
+    }
+
+
+def _ask(place: Place, rewrite: Json, told: Mapping[str, str]) -> Json:
+    """A request to RelMan's web server with nothing of the client's headers but what is `told`. It may be asked again
+    for three seconds, so that a restart of RelMan is a pause; then the gateway lets nobody in."""
+    headers = {"Host": f"localhost:{place.web_port}", "X-Forwarded-For": "{http.request.remote.host}", **told}
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"127.0.0.1:{place.web_port}"}],
+        "rewrite": rewrite,
+        "headers": {"request": {"delete": ["*"], "set": {name: [value] for name, value in headers.items()}}},
+        "load_balancing": {"try_duration": "3s", "try_interval": "100ms"},
+        "transport": _transport(response_header_timeout="15s"),
+    }
+
+
+def _strip() -> list[Json]:
+    """Nothing of RelMan's reaches an application, and nothing that only a gateway may say."""
+    cookies = {"handler": "headers", "request": {"replace": {"Cookie": STRIP_COOKIES}}}
+    forged = {"handler": "headers", "request": {"delete": list(FORGEABLE)}}
+    none_left = {"handler": "headers", "request": {"delete": ["Cookie"]}}
+    return [
+        {"handle": [forged, cookies]},
+        {"match": [{"header": {"Cookie": [""]}}], "handle": [none_left]},
+    ]
+
+
+def _empty(place: Place, route: Route) -> Json:
+    """Nothing is live: said by the first slot, which is then an empty file."""
+    first = upstreams.slot(place.folder, route.environment, 0)
+    sentence = f"Nothing of {route.application} runs in {route.phase} yet. Promote a release into it first."
+    return {
+        "match": [{"vars": {f"{{file.{first}}}": [""]}}],
+        "handle": _answer("nothing-live", 503, f"Nothing runs in {route.phase} yet", sentence),
+    }
+
+
+def _application(place: Place, route: Route) -> Json:
+    """The application itself, with what RelMan said about the person: set last, so that no header of the client's
+    (`Connection: RelMan-User`, say) takes it away."""
+    identity = {} if route.public else {name: [f"{{http.vars.{_variable(name)}}}"] for name in IDENTITY}
+    slots = [upstreams.slot(place.folder, route.environment, number) for number in range(upstreams.SLOTS)]
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"{{file.{path}}}"} for path in slots],
+        "load_balancing": {
+            "selection_policy": {"policy": "round_robin"},
+            "try_duration": "3s",
+            "try_interval": "50ms",
+        },
+        "headers": {
+            "request": {"set": identity},
+            "response": {
+                "delete": ["Relman*"],
+                "replace": {"Set-Cookie": [{"search_regexp": rf"^[ \t]*{OUR_COOKIE}[ \t]*=.*$", "replace": ""}]},
+            },
+        },
+        "stream_close_delay": "1h",
+        "transport": _transport(),
+    }
+
+
+def _transport(**more: str) -> Json:
+    """Idle connections are closed early: a server that closes one just as a request is sent would lose it."""
+    return {
+        "protocol": "http",
+        "compression": False,
+        "dial_timeout": "2s",
+        "keep_alive": {"enabled": True, "idle_timeout": "1s"},
+        **more,
+    }
+
+
+def _variable(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _canonical(name: str) -> str:
+    """A header's name as Go spells it, and so its placeholder."""
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def _marked(step: str) -> Json:
+    """Remembers how far a request came, for the words of an error page."""
+    return {"handler": "vars", "relman_step": step}
+
+
+def _reserved() -> list[Json]:
+    return _answer("reserved", 404, "There is nothing here", "Addresses below /_relman belong to RelMan.")
+
+
+def _troubles() -> list[Json]:
+    """What a client sees when RelMan or the application does not answer."""
+    relman = ("RelMan does not answer", "Nobody can be let in without it. It usually comes back within seconds.")
+    down = ("The application does not answer", "Its process is starting, stopped or too slow. Try again in a moment.")
+    return [
+        {"match": [{"vars": {"relman_step": ["verify"]}}], "handle": _answer("relman-down", 503, *relman)},
+        {"match": [{"vars": {"relman_step": ["application"]}}], "handle": _answer("application-down", 502, *down)},
+        {"handle": _answer("refused", 400, "The gateway cannot read this request", "It is not well-formed.")},
+    ]
+
+
+def _answer(reason: str, status: int, title: str, sentence: str) -> list[Json]:
+    """A page for browsers, the sentence for everybody else. `RelMan-Gateway` tells a program who answered and why."""
+    shared = {"handler": "static_response", "status_code": status}
+    headers = {**{name: [value] for name, value in HEADERS.items()}, "RelMan-Gateway": [reason]}
+    if status == 503:
+        headers["Retry-After"] = ["5"]
+    html = {**headers, "Content-Type": ["text/html; charset=utf-8"]}
+    text = {**headers, "Content-Type": ["text/plain; charset=utf-8"]}
+    return [
+        {
+            "handler": "subroute",
+            "routes": [
+                {
+                    "match": [{"header": {"Accept": ["*text/html*"]}}],
+                    "handle": [{**shared, "headers": html, "body": page(title, sentence)}],
+                    "terminal": True,
+                },
+                {"handle": [{**shared, "headers": text, "body": f"{title}. {sentence}\n"}]},
+            ],
+        }
+    ]
+
+
+def _careful_log() -> Json:
+    """Caddy's errors, without headers (passes, tokens) and queries (one-time codes)."""
+    return {
+        "format": "filter",
+        "wrap": {"format": "json"},
+        "fields": {
+            "request>headers": {"filter": "delete"},
+            "resp_headers": {"filter": "delete"},
+            "request>uri": {"filter": "regexp", "regexp": r"\?.*$", "value": "?…"},
+        },
+    }
