@@ -55,7 +55,7 @@ class Postgres:
         self._own()
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        self._check()
+        self._check_version()
         settings = SETTINGS if self.durable else {**SETTINGS, **HASTY}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         server = [str(self.bin / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-p", str(PORT), *options]
@@ -66,12 +66,18 @@ class Postgres:
             stop=signal.SIGINT,
             orphaned=signal.SIGINT,
             environment=self.environment,
+            prepare=self._forget_dead,
         )
 
     def create_database(self) -> None:
         """The database `relman`, unless it is there. The server must be ready."""
+        there = self._client(
+            "psql", "-d", "postgres", "-Atc", f"select 1 from pg_database where datname = '{DATABASE}'"
+        )
+        if there.stdout.strip() == "1":
+            return
         done = self._client("createdb", DATABASE)
-        if done.returncode and "already exists" not in done.stderr:
+        if done.returncode:
             raise StartFailed(f"PostgreSQL could not create the database {DATABASE}: {done.stderr.strip()}")
 
     def _ready(self) -> bool:
@@ -100,8 +106,7 @@ class Postgres:
                 return
         raise StartFailed(f"PostgreSQL could not make its files in {fresh}: {(done.stderr or done.stdout).strip()}")
 
-    def _check(self) -> None:
-        """Refuse files of another version, or of a running server; forget a dead one's lock file."""
+    def _check_version(self) -> None:
         written = (self.data / "PG_VERSION").read_text().strip()
         done = subprocess.run([str(self.bin / "postgres"), "-V"], capture_output=True, text=True, check=True)
         installed = done.stdout.split()[2].split(".")[0]
@@ -110,6 +115,9 @@ class Postgres:
                 f"The data in {self.data} was written by PostgreSQL {written}, and {self.bin} holds {installed}: "
                 "set RELMAN_PG_BINDIR to the programs of the older one, or choose another RELMAN_HOME."
             )
+
+    def _forget_dead(self) -> None:
+        """Remove a dead server's lock file: after a reboot its number may be another process's. Refuse a living one."""
         lock = self.data / "postmaster.pid"
         if lock.exists():
             pid = lock.read_text().split()[0]

@@ -35,6 +35,8 @@ class Service:
     """Seconds that it may take to become ready."""
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    prepare: Callable[[], object] = lambda: None
+    """Done before each start, after a crash too: put right what the process needs or has left."""
 
 
 def tied(argv: Sequence[str], death: signal.Signals) -> list[str]:
@@ -48,16 +50,19 @@ def tied(argv: Sequence[str], death: signal.Signals) -> list[str]:
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def start(service: Service, log: Path) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own, writing to `log`: a Ctrl-C in the terminal reaches only whoever started it."""
-    with log.open("ab") as output:
+def start(service: Service, log: Path | None) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own: a Ctrl-C in the terminal reaches only whoever started it. It writes to `log`,
+    or to the terminal."""
+    service.prepare()
+    with contextlib.ExitStack() as files:
+        output = files.enter_context(log.open("ab")) if log else None
         return subprocess.Popen(
             list(service.argv),
             env=dict(service.environment),
             cwd=service.cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if output else None,
             start_new_session=True,
         )
 
@@ -66,11 +71,16 @@ def await_ready(service: Service, process: subprocess.Popen[bytes], log: Path) -
     """Return once it is ready. StartFailed when it ends or takes longer than its patience."""
     end = time.monotonic() + service.patience
     while not service.ready():
-        if process.poll() is not None:
-            raise StartFailed(f"{service.name} ended while it started. Its last words, from {log}:\n{tail(log)}")
-        if time.monotonic() > end:
-            raise StartFailed(f"{service.name} was not ready within {service.patience:.0f} s: see {log}\n{tail(log)}")
+        check_start(service, process, log, end)
         time.sleep(0.05)
+
+
+def check_start(service: Service, process: subprocess.Popen[bytes], log: Path, end: float) -> None:
+    """StartFailed when it has ended, or when `end` (monotonic seconds) has passed."""
+    if process.poll() is not None:
+        raise StartFailed(f"{service.name} ended while it started. Its last words, from {log}:\n{tail(log)}")
+    if time.monotonic() > end:
+        raise StartFailed(f"{service.name} was not ready within {service.patience:.0f} s. From {log}:\n{tail(log)}")
 
 
 def stop(service: Service, process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,47 @@
+"""`manage.py up`: everything on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from phases import gateway as routing
+from relman.embedded import up
+from relman.embedded.place import Place
+from relman.embedded.process import Service, tied
+
+
+class Command(BaseCommand):
+    """Starts PostgreSQL, Valkey, the applications' supervisor, web, worker and gateway, and keeps them running."""
+
+    help = "Run everything on this machine, until Ctrl-C."
+    requires_system_checks: Sequence[str] = []
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        sys.exit(up.main(applications, gateway, self._say))
+
+    def _say(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
+
+
+def applications(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
+    """The supervisor of what the local driver deployed."""
+    return []
+
+
+def gateway(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
+    """Caddy, with the addresses of all environments as last told."""
+
+    def command() -> tuple[list[str], dict[str, str]]:
+        return routing.start_argv(place.home, place.gateway_port, place.port)
+
+    argv, variables = command()
+    tied_argv = tied(argv, signal.SIGKILL)
+    ready = partial(up.listens, place.gateway_port)
+    return [Service("gateway", tied_argv, ready=ready, grace=12, environment=variables, prepare=command)]
