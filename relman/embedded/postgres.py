@@ -71,10 +71,8 @@ class Postgres:
 
     def create_database(self) -> None:
         """The database `relman`, unless it is there. The server must be ready."""
-        there = self._client(
-            "psql", "-d", "postgres", "-Atc", f"select 1 from pg_database where datname = '{DATABASE}'"
-        )
-        if there.stdout.strip() == "1":
+        there = self._client("psql", "-d", "postgres", "-Atc", "select datname from pg_database")
+        if DATABASE in there.stdout.split():
             return
         done = self._client("createdb", DATABASE)
         if done.returncode:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     """Starts PostgreSQL, Valkey, the applications' supervisor, web, worker and gateway, and keeps them running."""
 
     help = "Run everything on this machine, until Ctrl-C."
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks = ()
 
     def handle(self, *_: Any, **__: Any) -> None:
         sys.exit(up.main(applications, gateway, self._say))
