@@ -80,7 +80,8 @@ def _unlinked(everything: bool = False) -> QuerySet[Event, dict[str, Any]]:
     if not everything:
         highest = Link.objects.order_by("-sequence")[:WINDOW].aggregate(highest=Max("event_id"))["highest"] or 0
         events = events.filter(id__gt=highest - WINDOW)
-    return events.values(*FIELDS)
+    rows: QuerySet[Event, dict[str, Any]] = events.values(*FIELDS)
+    return rows
 
 
 def rows(after: int = 0) -> Iterator[dict[str, Any]]:

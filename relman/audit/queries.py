@@ -24,6 +24,8 @@ class Sight:
     pipelines: Collection[int] = ()
     applications: Collection[str] = ()
     person: int | None = None
+    only: Collection[str] | None = None
+    """Slugs of the only applications a token speaks of; None: no such limit."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ def visible(sight: Sight) -> QuerySet[Event]:
     if sight.everything:
         return Event.objects.all()
     shared = Q(phase_id=None)
-    return Event.objects.filter(
+    found = Event.objects.filter(
         Q(phase_id__in=list(sight.phases))
         | shared & Q(pipeline_id__in=list(sight.pipelines))
         | shared & Q(pipeline_id=None) & ~Q(application="") & Q(application__in=list(sight.applications))
         | shared & Q(pipeline_id=None, application="", actor_id=sight.person or 0)
     )
+    return found if sight.only is None else found.filter(application__in=list(sight.only))
 
 
 def filtered(
