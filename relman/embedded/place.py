@@ -64,22 +64,33 @@ def here(environment: Mapping[str, str] = os.environ) -> Place:
 
 
 @contextlib.contextmanager
-def claimed(place: Place) -> Iterator[None]:
-    """Hold the data directory for one `up`, after what a killed one left is gone. StartFailed when it is taken."""
-    folders.prepare(place.home)
-    with (place.home / "run" / "up.lock").open("a") as lock:
+def held(home: Path) -> Iterator[None]:
+    """Hold the data directory, after what a killed `up` left is gone. StartFailed when it is taken."""
+    folders.prepare(home)
+    with (home / "run" / "up.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartFailed(
-                f"it is already running from {place.home}. Stop that one first, or choose another RELMAN_HOME "
+                f"RelMan is already running from {home}. Stop that one first, or choose another RELMAN_HOME "
                 "(and RELMAN_PORT, RELMAN_GATEWAY_PORT) for a second one."
             ) from None
-        if not guard.wait_for(place.home):
-            raise StartFailed(f"processes of an earlier run in {place.home} do not end: end them, then start again.")
-        for name, port in (("RELMAN_PORT", place.port), ("RELMAN_GATEWAY_PORT", place.gateway_port)):
-            _claim(name, port)
+        if not guard.wait_for(home):
+            raise StartFailed(f"Processes of an earlier run in {home} do not end: end them, then start again.")
         yield
+
+
+def claim_ports(place: Place) -> None:
+    """StartFailed when one of the two ports is taken: the sentence names it."""
+    for name, port in (("RELMAN_PORT", place.port), ("RELMAN_GATEWAY_PORT", place.gateway_port)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as problem:
+                raise StartFailed(
+                    f"Port {port} on {LOOPBACK} cannot be used ({problem.strerror}): stop what uses it, or set {name}."
+                ) from None
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -87,14 +98,3 @@ def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isdecimal() and 0 < int(text) < 65536):
         raise StartFailed(f"{name} is {text!r}, which is no port: choose a number from 1 to 65535.")
     return int(text)
-
-
-def _claim(name: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as problem:
-            raise StartFailed(
-                f"port {port} on {LOOPBACK} cannot be used ({problem.strerror}): stop what uses it, or set {name}."
-            ) from None

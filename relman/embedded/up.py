@@ -16,7 +16,7 @@ from contextlib import closing
 
 from . import folders
 from .binaries import Missing
-from .place import CHECKOUT, LOOPBACK, Place, claimed, here
+from .place import CHECKOUT, LOOPBACK, Place, claim_ports, held, here
 from .postgres import Postgres
 from .process import Service, StartFailed, tied
 from .supervisor import Interrupted, Supervisor
@@ -30,7 +30,8 @@ def main(applications: Parts, gateway: Parts, say: Callable[[str], None]) -> int
     """Start everything and stay until Ctrl-C or SIGTERM. Returns the exit code; what fails is said in a sentence."""
     try:
         place = here()
-        with claimed(place):
+        with held(place.home):
+            claim_ports(place)
             (place.home / "demo-accounts.json").unlink(missing_ok=True)
             return _run(place, applications, gateway, say)
     except (Missing, StartFailed, OSError) as problem:

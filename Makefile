@@ -1,0 +1,55 @@
+# `make` alone lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+TEMPLATES = $(shell find templates -name '*.html')
+# When make itself is killed, what it runs is asked to stop.
+TIED := $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeathsig TERM --)
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test lint format lock bench
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: .venv/.runtime  ## Everything on this machine with sample data, until Ctrl-C (RELMAN_PORT, RELMAN_GATEWAY_PORT, RELMAN_HOME)
+	@RELMAN_DEMO=1 exec $(TIED) $(BIN)/python manage.py up
+
+demo-reset: .venv/.runtime  ## Forget the demo's data
+	@$(BIN)/python -m relman.embedded.reset
+
+test: lint  ## All checks and tests, in real PostgreSQL, Valkey, Caddy and Chromium
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/.dev  ## Style, types, import contracts, migrations, settings, templates
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/djade --check --target-version 5.2 $(TEMPLATES)
+	@$(BIN)/python -m relman.embedded sh -c '$(BIN)/python manage.py check --fail-level WARNING \
+		&& $(BIN)/python manage.py makemigrations --check --dry-run'
+
+format: .venv/.dev  ## Put code and templates into the house's style
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+	@$(BIN)/djade --target-version 5.2 $(TEMPLATES)
+
+bench: .venv/.dev  ## Measure: each figure beside its floor
+	@$(BIN)/python -m pytest tests/bench -s -p no:xdist --timeout 1800
+
+lock:  ## Choose versions anew, within requirements/*.in (needs uv)
+	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+.venv/.dev: requirements/dev.txt pyproject.toml
+	@$(call install,$<)
+	@touch .venv/.dev .venv/.runtime
+
+.venv/.runtime: requirements/runtime.txt pyproject.toml
+	@$(call install,$<)
+	@touch $@
+
+# The locked packages, each checked against its hash, then RelMan itself, so that `relman` is a command.
+define install
+	PYTHON="$(PYTHON)" UV="$(UV)" sh requirements/install.sh $(1)
+endef

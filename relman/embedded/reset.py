@@ -1,0 +1,38 @@
+"""`python -m relman.embedded.reset` forgets an installation: its database, artifacts, deployments, keys and logs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+
+from .folders import PRIVATE
+from .place import held, here
+from .process import StartFailed
+
+FORGOTTEN = (*PRIVATE, "postgres", "postgres.new", "valkey", "targets", "static")
+"""Named one by one: RELMAN_HOME may be a folder that holds other things too."""
+
+
+def main() -> int:
+    """The exit code. Refuses, with a sentence, while RelMan runs there."""
+    try:
+        home = here().home
+        if not home.exists():
+            print(f"There is nothing to forget in {home}.")
+            return 0
+        with held(home):
+            for name in FORGOTTEN:
+                shutil.rmtree(home / name, ignore_errors=True)
+            (home / "demo-accounts.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                home.rmdir()
+    except (StartFailed, OSError) as problem:
+        print(f"Nothing was forgotten: {problem}", file=sys.stderr)
+        return 1
+    print(f"Forgotten: {home}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
