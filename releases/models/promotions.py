@@ -38,6 +38,8 @@ class Promotion(models.Model):
     """Driver, settings, instances and address it was planned for."""
     rules = models.JSONField(default=list)
     """[{"name", "role", "role_id", "count", "allow_requester", "allow_author"}]"""
+    rules_read = models.JSONField(default=list)
+    """The phase's rules when `rules` was last made from them: another reading voids the approvals."""
     seal = models.CharField(max_length=64)
     """SHA-256 over artifact, snapshot, plan and target: what an approval signs."""
     digest = models.CharField(max_length=64)
@@ -83,6 +85,11 @@ class Promotion(models.Model):
         indexes = [
             models.Index(
                 fields=["environment", "-finished_at"], condition=Q(status="succeeded"), name="promotion_live"
+            ),
+            models.Index(
+                fields=["environment", "-finished_at"],
+                condition=Q(status__in=("failed", "errored", "rejected")),
+                name="promotion_trouble",
             ),
             models.Index(fields=["environment", "-id"], name="promotion_newest"),
             models.Index(fields=["status", "id"], condition=Q(status__in=statuses.OPEN), name="promotion_open"),
