@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from . import probe, server
-from . import upstreams as files
+from . import slots as files
 from .errors import GatewayError, Stale, Unreachable
 from .place import Place
 from .probe import Observation

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import upstreams
+from . import slots
 from .errors import GatewayError
 from .pages import HEADERS, page
 from .place import Place
@@ -163,7 +163,7 @@ def _strip() -> list[Json]:
 
 def _empty(place: Place, route: Route) -> Json:
     """Nothing is live: said by the first slot, which is then an empty file."""
-    first = upstreams.slot(place.folder, route.environment, 0)
+    first = slots.slot(place.folder, route.environment, 0)
     sentence = f"Nothing of {route.application} runs in {route.phase} yet. Promote a release into it first."
     return {
         "match": [{"vars": {f"{{file.{first}}}": [""]}}],
@@ -175,10 +175,10 @@ def _application(place: Place, route: Route) -> Json:
     """The application itself, with what RelMan said about the person: set last, so that no header of the client's
     (`Connection: RelMan-User`, say) takes it away."""
     identity = {} if route.public else {name: [f"{{http.vars.{_variable(name)}}}"] for name in IDENTITY}
-    slots = [upstreams.slot(place.folder, route.environment, number) for number in range(upstreams.SLOTS)]
+    paths = [slots.slot(place.folder, route.environment, number) for number in range(slots.SLOTS)]
     return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"{{file.{path}}}"} for path in slots],
+        "upstreams": [{"dial": f"{{file.{path}}}"} for path in paths],
         "load_balancing": {
             "selection_policy": {"policy": "round_robin"},
             "try_duration": "3s",

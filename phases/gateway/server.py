@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from . import upstreams
+from . import slots
 from .errors import GatewayError, Unreachable
 from .place import Place
 from .routes import Json, Route, configuration
@@ -88,7 +88,7 @@ def forget(place: Place, environment: int) -> None:
     """Take this environment's route away, and its addresses. Errors as in `sync`."""
     with _telling(place) as told:
         told[:] = [other for other in told if other.environment != environment]
-    upstreams.remove(place.folder, environment)
+    slots.remove(place.folder, environment)
 
 
 def alive(place: Place) -> bool:
@@ -110,7 +110,7 @@ def _telling(place: Place) -> Iterator[list[Route]]:
         yield told
         told.sort(key=lambda route: route.environment)
         for route in told:
-            upstreams.prepare(place.folder, route.environment)
+            slots.prepare(place.folder, route.environment)
         rows = [asdict(route) for route in told]
         try:
             _admin(place, "POST", "/load", configuration(place, told))
