@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -15,6 +16,7 @@ from relman.cli.verdicts import blocking, say_verdicts
 
 SHORTEST = 0.5  # seconds between two questions at first
 LONGEST = 5.0  # and at last
+NUMBER = re.compile(r"#?[0-9]+|[0-9a-f]{8}-[0-9a-f-]{27}")  # a promotion, not an application
 OUTAGES = 6  # unanswered questions in a row (each with its own retries) until we give up
 
 Json = dict[str, Any]

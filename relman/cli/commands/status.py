@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from typing import Any
 
@@ -11,11 +10,10 @@ from relman.cli.client import Client, segment
 from relman.cli.commands.board import cells, phase_of
 from relman.cli.console import Console, local, text_of
 from relman.cli.failure import Failure
-from relman.cli.follow import headline, step_name, step_status
+from relman.cli.follow import NUMBER, headline, step_name, step_status
 from relman.cli.verdicts import say_verdicts
 
 Json = dict[str, Any]
-NUMBER = re.compile(r"#?\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 def run(args: Namespace, console: Console, client: Client) -> int:

@@ -6,17 +6,16 @@ from argparse import Namespace
 from typing import Any
 
 from relman.cli import exits
-from relman.cli.arguments import promotion_id
 from relman.cli.client import Client, segment
 from relman.cli.console import Console, text_of
 from relman.cli.failure import usage
-from relman.cli.follow import headline
+from relman.cli.follow import NUMBER, headline
 from relman.cli.verdicts import blocking, say_verdicts
 
 
 def run(args: Namespace, console: Console, client: Client) -> int:
     """Answer for a promotion that is there, or for one that is only thought of. Blocked is 6 with --exit-code."""
-    if args.version and not args.phase:
+    if not args.phase and (args.version or not NUMBER.fullmatch(args.subject)):
         raise usage("Name a promotion, or an application, a version and a phase.")
     document, intro = _thought(args, client) if args.version else _there(args, client)
     verdicts = document.get("verdicts") or []
@@ -30,7 +29,7 @@ def run(args: Namespace, console: Console, client: Client) -> int:
 
 
 def _there(args: Namespace, client: Client) -> tuple[dict[str, Any], str]:
-    promotion = client.get(f"promotions/{promotion_id(args.subject)}/")
+    promotion = client.get(f"promotions/{args.subject.removeprefix('#')}/")
     return promotion, headline(promotion) + "."
 
 

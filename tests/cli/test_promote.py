@@ -1,0 +1,179 @@
+"""Asking for promotions, waiting for their ends, deciding on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from relman.cli import exits
+from relman.cli.commands.promote import moment
+from relman.cli.failure import Failure
+from tests.cli.conftest import Run
+from tests.cli.server import HANG_UP, Api
+
+WAITING = {
+    "gate": "approvals",
+    "state": "waiting",
+    "reason": "One business owner must approve.",
+    "who": ["Business owner"],
+    "earliest": None,
+    "link": "/promotions/7/",
+}
+
+
+def promotion(status: str, **more: Any) -> dict[str, Any]:
+    """A promotion as the API shows it."""
+    base = {"id": 7, "application": "shop", "version": "1.0.0", "phase": "live", "kind": "deploy"}
+    return {**base, "status": status, "verdicts": [], "steps": [], **more}
+
+
+def test_promote_sends_only_what_was_said(run: Run, api: Api) -> None:
+    api.on("POST promotions/", promotion("queued"), status=201)
+    ran = run("promote", "shop", "1.0.0", "live")
+    assert api.asked[0].body == {"application": "shop", "version": "1.0.0", "phase": "live"}
+    assert ran.out == "Promotion 7 (shop 1.0.0 to live) is queued.\n"
+    assert "relman wait 7" in ran.err
+
+
+def test_promote_with_everything(run: Run, api: Api) -> None:
+    api.on("POST promotions/", promotion("waiting", verdicts=[WAITING]), status=201)
+    more = ("--comment", "Go", "--not-before", "2026-12-24T18:00:00+01:00", "--allow-lower")
+    ran = run("promote", "shop", "1.0.0", "live", *more)
+    assert api.asked[0].body["not_before"] == "2026-12-24T18:00:00+01:00"
+    assert (api.asked[0].body["comment"], api.asked[0].body["allow_lower"]) == ("Go", True)
+    assert "approvals: One business owner must approve." in ran.out
+    assert "who can clear it: Business owner" in ran.out
+    assert f"see: {api.url}/promotions/7/" in ran.out
+
+
+def test_a_refusal_tells_the_gates(run: Run, api: Api) -> None:
+    failed = {**WAITING, "gate": "order", "state": "failed", "reason": "Stage has not had 1.0.0."}
+    api.problem("POST promotions/", 409, "shop 1.0.0 cannot go to Live.", verdicts=[WAITING, failed])
+    ran = run("promote", "shop", "1.0.0", "live")
+    assert ran.code == exits.CONFLICT
+    assert ran.err.index("cannot go to Live") < ran.err.index("Stage has not") < ran.err.index("business owner must")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("succeeded", 0),
+        ("failed", 10),
+        ("errored", 11),
+        ("rejected", 12),
+        ("cancelled", 13),
+        ("aborted", 14),
+        ("expired", 15),
+        ("superseded", 16),
+    ],
+)
+def test_the_exit_code_of_wait_tells_the_end(run: Run, api: Api, status: str, code: int) -> None:
+    for now in ("waiting", "queued", "running", status):
+        api.on("GET promotions/7/", promotion(now))
+    ran = run("wait", "#7")
+    assert ran.code == code
+    assert status in ran.out
+    assert "is running" in ran.err
+
+
+def test_wait_ends_with_its_own_code_when_the_time_is_over(run: Run, api: Api, pauses: list[float]) -> None:
+    api.on("GET promotions/7/", promotion("waiting", verdicts=[WAITING]))
+    ran = run("wait", "7", "--timeout", "1m")
+    assert ran.code == exits.TIMEOUT
+    assert "Business owner" in ran.out
+    assert "for approvals" in ran.err
+    assert sum(pauses) == pytest.approx(60)
+    assert len(api.asked) < 30
+
+
+def test_wait_outlives_a_short_outage(run: Run, api: Api) -> None:
+    api.on("GET promotions/7/", promotion("running"))
+    for _ in range(6):
+        api.on("GET promotions/7/", b"<html>", status=503)
+    api.on("GET promotions/7/", status=HANG_UP)
+    api.on("GET promotions/7/", promotion("succeeded"))
+    assert run("wait", "7").code == 0
+
+
+def test_wait_gives_up_when_nobody_answers_for_long(run: Run, api: Api) -> None:
+    api.on("GET promotions/7/", promotion("running"))
+    api.on("GET promotions/7/", b"<html>", status=503)
+    assert run("wait", "7").code == exits.UNREACHABLE
+    assert len(api.asked) < 40
+
+
+def test_promote_and_wait_in_one(run: Run, api: Api) -> None:
+    api.on("POST promotions/", promotion("queued"), status=201)
+    api.on("GET promotions/7/", promotion("running", steps=[{"name": "Unpack", "status": "running"}]))
+    api.on("GET promotions/7/", promotion("failed", reason="The health check said 500."))
+    ran = run("--json", "promote", "shop", "1.0.0", "live", "--wait")
+    assert ran.code == exits.FAILED
+    assert ran.json["status"] == "failed"
+    assert "step Unpack" in ran.err
+
+
+def test_rollback_needs_a_reason_and_may_name_a_version(run: Run, api: Api) -> None:
+    assert run("rollback", "shop", "live").code == exits.USAGE
+    api.on("POST environments/shop/live/rollback/", promotion("queued", kind="rollback"), status=201)
+    assert "It is a rollback." in run("rollback", "shop", "live", "--reason", "Carts are empty").out
+    run("rollback", "shop", "live", "--reason", "Carts are empty", "--version", "0.9.0")
+    assert [asked.body for asked in api.asked] == [
+        {"reason": "Carts are empty"},
+        {"reason": "Carts are empty", "version": "0.9.0"},
+    ]
+
+
+def test_retry_makes_a_new_one(run: Run, api: Api) -> None:
+    api.on("POST promotions/7/retry/", promotion("queued") | {"id": 8}, status=201)
+    assert "Promotion 8" in run("retry", "7").out
+
+
+def test_approve_sends_the_seal_of_what_is_there(run: Run, api: Api) -> None:
+    api.on("GET promotions/7/", promotion("waiting", seal="abc"))
+    api.on("POST promotions/7/approve/", promotion("queued"))
+    assert run("approve", "7", "--comment", "Good").code == 0
+    assert api.asked[1].body == {"comment": "Good", "seal": "abc"}
+
+
+def test_approve_with_a_seal_asks_nothing_first(run: Run, api: Api) -> None:
+    api.problem("POST promotions/7/approve/", 409, "It has changed since.")
+    assert run("approve", "7", "--seal", "old").code == exits.CONFLICT
+    assert api.asked[0].body == {"seal": "old"}
+
+
+def test_reject_needs_a_comment(run: Run, api: Api) -> None:
+    assert run("reject", "7").code == exits.USAGE
+    api.on("POST promotions/7/reject/", promotion("rejected"))
+    assert "was rejected" in run("reject", "7", "--comment", "Not now").out
+    assert api.asked[0].body == {"comment": "Not now"}
+
+
+@pytest.mark.parametrize("verb", ["cancel", "abort"])
+def test_cancel_and_abort(run: Run, api: Api, verb: str) -> None:
+    api.on(f"POST promotions/7/{verb}/", promotion("cancelled"))
+    assert run(verb, "7").code == 0
+    assert "idempotency-key" in api.asked[0].headers
+
+
+def test_resolve_says_how_it_ended(run: Run, api: Api) -> None:
+    assert run("resolve", "7", "--as", "maybe").code == exits.USAGE
+    api.on("POST promotions/7/resolve/", promotion("succeeded"))
+    assert run("resolve", "7", "--as", "done", "--comment", "It serves 1.0.0").code == 0
+    assert api.asked[0].body == {"as": "done", "comment": "It serves 1.0.0"}
+
+
+@pytest.mark.parametrize("number", ["../me", "", "7/approve", "7?x"])
+def test_a_promotion_is_a_number_and_no_path(run: Run, api: Api, number: str) -> None:
+    assert run("abort", number).code == exits.USAGE
+    assert api.asked == []
+
+
+def test_times_always_carry_their_zone() -> None:
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert moment("+90m", now) == "2026-01-01T13:30:00+00:00"
+    assert moment("2026-12-24T18:00+01:00") == "2026-12-24T18:00:00+01:00"
+    assert datetime.fromisoformat(moment("2026-12-24T18:00")).tzinfo is not None
+    with pytest.raises(Failure):
+        moment("tonight")
