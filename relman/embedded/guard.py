@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from .process import kill_group
 
+ROOT = Path(__file__).resolve().parents[2]
 GRACE = 10.0
 """Seconds between a polite signal and SIGKILL."""
 
@@ -25,24 +27,40 @@ GRACE = 10.0
 class Guard:
     """The end of the pipe that `up` holds."""
 
-    def __init__(self, home: Path) -> None:
-        reader, self._writer = os.pipe()
-        command = [sys.executable, "-m", "relman.embedded.guard", str(home / "run" / "guard.lock")]
-        self._process = subprocess.Popen(command, stdin=reader, start_new_session=True)
-        os.close(reader)
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self._lock, self._environment = home / "run" / "guard.lock", environment
+        self._groups: dict[int, int] = {}
+        self._start()
 
     def started(self, group: int, sign: signal.Signals) -> None:
         """From now on this process group gets `sign` when `up` is killed."""
+        self._groups[group] = int(sign)
         self._tell(f"+{group} {int(sign)}")
 
     def ended(self, group: int) -> None:
         """That group is gone."""
+        self._groups.pop(group, None)
         self._tell(f"-{group}")
+
+    def check(self) -> None:
+        """Start it again when it died."""
+        if self._process.poll() is not None:
+            os.close(self._writer)
+            self._start()
 
     def close(self) -> None:
         """Nothing is left to guard."""
         os.close(self._writer)
         self._process.wait()
+
+    def _start(self) -> None:
+        reader, self._writer = os.pipe()
+        command = [sys.executable, "-m", "relman.embedded.guard", str(self._lock)]
+        environment = {**os.environ, **self._environment}
+        self._process = subprocess.Popen(command, stdin=reader, start_new_session=True, cwd=ROOT, env=environment)
+        os.close(reader)
+        for group, sign in self._groups.items():
+            self._tell(f"+{group} {sign}")
 
     def _tell(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -1,7 +1,7 @@
 """A PostgreSQL of our own: it listens on a socket only, and lives as long as whoever started it.
 
 PostgreSQL refuses to run as root. There it gets a user namespace in which it is nobody special and its files
-look like its own; where namespaces are forbidden, a user number of its own and the right to reach its folder.
+look like its own; where namespaces are forbidden, the user nobody and the right to reach its folder.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from .process import SYSTEM_PATH, Service, StartFailed, tied
 PORT = 5432
 """Only the name of the socket; no network port is opened."""
 USER = DATABASE = "relman"
-STAND_IN = 52187
-"""The user number as root, where namespaces are forbidden."""
-NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "setpriv", "--pdeathsig", "INT", "--"]
+NOBODY = 65534
+"""The user number that root takes: initdb wants one that has a name, and every system names this one."""
+NAMESPACE = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
+NAMESPACE += ["setpriv", "--pdeathsig", "INT", "--"]
 REACH = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-OTHER_USER = ["setpriv", f"--reuid={STAND_IN}", f"--regid={STAND_IN}", "--clear-groups", *REACH]
+OTHER_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *REACH]
 OTHER_USER += ["--pdeathsig", "INT", "--"]
 SETTINGS = {
     "listen_addresses": "",
@@ -131,7 +132,7 @@ class Postgres:
         """As root: the folder and the sockets belong to the user that the server runs as."""
         if os.geteuid() != 0:
             return
-        owner = STAND_IN if self._prefix() == OTHER_USER else 0
+        owner = NOBODY if self._prefix() == OTHER_USER else 0
         for path in (folder, self.sockets):
             if path.stat().st_uid != owner:
                 os.chown(path, owner, owner)

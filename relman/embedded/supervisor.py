@@ -43,13 +43,13 @@ class Running:
 class Supervisor:
     """Runs services in batches. One thread: a child's life is tied to the thread that started it."""
 
-    def __init__(self, home: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
         self.home, self.say = home, say
         self.batches: list[list[Running]] = []
         self.asked_to_stop = 0
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sign, self._on_signal)
-        self.guard = Guard(home)
+        self.guard = Guard(home, environment)
 
     def batch(self, *services: Service) -> None:
         """Start these together and wait until all are ready. StartFailed, Interrupted."""
@@ -87,6 +87,7 @@ class Supervisor:
         """A fifth of a second: see who died, start who is due, rotate logs. Interrupted."""
         if self.asked_to_stop:
             raise Interrupted
+        self.guard.check()
         for running in (one for batch in self.batches for one in batch):
             if running.due is None and running.process.poll() is not None:
                 self._died(running)

@@ -42,7 +42,7 @@ def main(applications: Parts, gateway: Parts, say: Callable[[str], None]) -> int
 
 
 def _run(place: Place, applications: Parts, gateway: Parts, say: Callable[[str], None]) -> int:
-    supervisor = Supervisor(place.home, say)
+    supervisor = Supervisor(place.home, place.names, say)
     try:
         _start(supervisor, place, applications, gateway)
         say(_welcome(place))
