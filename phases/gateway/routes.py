@@ -87,7 +87,7 @@ def configuration(place: Place, routes: Iterable[Route]) -> Json:
     return {
         "admin": {"listen": f"unix/{place.socket}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(place.folder / "caddy")},
-        "logging": {"logs": {"default": {"level": "WARN", "encoder": _careful_log()}}},
+        "logging": {"logs": _logs()},
         "apps": {"http": {"grace_period": "10s", "servers": {"gateway": server}}},
     }
 
@@ -126,7 +126,7 @@ def _verify(place: Place, route: Route) -> Json:
         "X-Forwarded-Method": "{http.request.method}",
         "X-Forwarded-Uri": "{http.request.orig_uri}",
     }
-    asked = _ask(place, {"method": "GET", "uri": f"/_gate/verify/{route.environment}"}, told)
+    asked = _ask(place, {"method": "GET", "uri": f"/_gate/verify/{route.environment}?"}, told)
     remember = {_variable(name): f"{{http.reverse_proxy.header.{_canonical(name)}}}" for name in IDENTITY}
     return {
         **asked,
@@ -259,9 +259,10 @@ def _answer(reason: str, status: int, title: str, sentence: str) -> list[Json]:
     ]
 
 
-def _careful_log() -> Json:
-    """Caddy's errors, without headers (passes, tokens) and queries (one-time codes)."""
-    return {
+def _logs() -> Json:
+    """Warnings, and each request that failed, without headers (passes, tokens) and queries (one-time codes). Caddy
+    calls a failure that an error page has answered DEBUG."""
+    careful = {
         "format": "filter",
         "wrap": {"format": "json"},
         "fields": {
@@ -269,4 +270,9 @@ def _careful_log() -> Json:
             "resp_headers": {"filter": "delete"},
             "request>uri": {"filter": "regexp", "regexp": r"\?.*$", "value": "?…"},
         },
+    }
+    failed = "http.log.error"
+    return {
+        "default": {"level": "WARN", "exclude": [failed], "encoder": careful},
+        "failed": {"level": "DEBUG", "include": [failed], "encoder": careful},
     }
