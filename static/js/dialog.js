@@ -1,0 +1,51 @@
+/* Links with data-dialog open their page as a native dialog. Without this file they are plain links. */
+let opener = null;
+
+export function dialogs() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+      event.preventDefault();
+      opener = link;
+      openPage(link.href);
+      return;
+    }
+    const local = event.target.closest("[data-open]");
+    if (local) {
+      opener = local;
+      show(document.getElementById(local.dataset.open));
+      return;
+    }
+    const close = event.target.closest("[data-close]");
+    const dialog = close?.closest("dialog");
+    if (dialog) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+}
+
+async function openPage(url) {
+  try {
+    const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+    const text = await answer.text();
+    if (!answer.ok || answer.redirected || text.includes("<!doctype")) throw new Error("not a dialog");
+    const dialog = document.createElement("dialog");
+    dialog.className = "sheet wide";
+    dialog.innerHTML = text;
+    const title = dialog.querySelector("h2[id]");
+    if (title) dialog.setAttribute("aria-labelledby", title.id);
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    show(dialog);
+  } catch {
+    location.assign(url);
+  }
+}
+
+function show(dialog) {
+  dialog.showModal();
+  const field = dialog.querySelector("textarea, input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, button");
+  field?.focus();
+  dialog.addEventListener("close", () => opener?.focus(), { once: true });
+}

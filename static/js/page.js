@@ -1,0 +1,14 @@
+/* What every page gets: theme, copy buttons, dialogs, shortcuts, live fragments. Each is a small module. */
+import { theme } from "./toggle.js";
+import { copyButtons } from "./copy.js";
+import { dialogs } from "./dialog.js";
+import { shortcuts } from "./keys.js";
+import { live } from "./live.js";
+import { oneSubmit } from "./submit.js";
+
+theme();
+copyButtons();
+dialogs();
+shortcuts();
+oneSubmit();
+live();
