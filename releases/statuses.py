@@ -31,8 +31,8 @@ STEP_STATUSES = ("pending", "running", "succeeded", "failed", "errored", "skippe
 MOVES: Mapping[str, tuple[str, ...]] = {
     "waiting": ("queued", "rejected", "cancelled", "expired", "superseded", "failed"),
     "queued": ("running", "waiting", "rejected", "cancelled", "expired", "superseded", "failed"),
-    "running": ("verifying", "failed", "errored", "aborted", "queued"),
-    "verifying": ("succeeded", "failed", "errored", "aborted", "queued"),
+    "running": ("verifying", "succeeded", "failed", "errored", "aborted"),
+    "verifying": ("succeeded", "failed", "errored", "aborted"),
     "errored": ("succeeded", "failed"),
 }
 """From each status, where to. `errored` is left by a person's word only."""

@@ -11,7 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]
 def start_sweep(**_: object) -> None:
     """Every worker sweeps, so that no beat is a single point of failure."""
     from releases.engine import sweep
@@ -19,7 +19,7 @@ def start_sweep(**_: object) -> None:
     sweep.start("worker")
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]
 def fresh_connections(**_: object) -> None:
     """A forked child must not share its parent's database connections."""
     from django.db import connections

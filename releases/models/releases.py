@@ -31,9 +31,7 @@ class Release(models.Model):
         max_length=11, blank=True, choices=[("", "No"), ("yanked", "Yanked"), ("quarantined", "Quarantined")]
     )
     withdrawn_reason = models.CharField(max_length=1000, blank=True)
-    withdrawn_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:

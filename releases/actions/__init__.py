@@ -1,0 +1,23 @@
+"""The verbs of releases: permission, possibility, change, record, ring; in this order."""
+
+from .approve import approve, reject, withdraw_approval
+from .promote import request_promotion, retry
+from .publish import publish_release
+from .rollback import roll_back
+from .running import abort, cancel, resolve
+from .withdraw import quarantine, yank
+
+__all__ = [
+    "abort",
+    "approve",
+    "cancel",
+    "publish_release",
+    "quarantine",
+    "reject",
+    "request_promotion",
+    "resolve",
+    "retry",
+    "roll_back",
+    "withdraw_approval",
+    "yank",
+]

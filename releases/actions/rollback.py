@@ -1,0 +1,51 @@
+"""The way back: a promotion of a release that succeeded here before, with its own, shorter gate set."""
+
+from __future__ import annotations
+
+from phases import permissions
+from phases.models import Environment
+from releases.actions.promote import Wish, place
+from releases.models import Promotion, Release
+from releases.queries.lookups import live_of
+from relman.actors import Actor
+from relman.audit.recording import recorded
+from relman.errors import Conflict, Invalid
+
+
+@recorded("promotion.rolled_back")
+def roll_back(
+    environment: Environment,
+    *,
+    actor: Actor,
+    reason: str,
+    release: Release | None = None,
+    configuration: str = "then",
+) -> Promotion:
+    """Return to a release that succeeded here; without one named, to the last good one before what is live.
+
+    `configuration`: then (as it ran), or today. One reason; approvals are not asked for.
+    """
+    permissions.require(actor, "roll_back", environment)
+    if not reason.strip():
+        raise Invalid("A rollback needs a reason.", fields={"reason": ["Say why."]})
+    if configuration not in ("then", "today"):
+        raise Invalid("Choose the configuration.", fields={"configuration": ["Say then or today."]})
+    chosen = release or last_good(environment)
+    if chosen is None:
+        raise Conflict(f"No other release has succeeded in {environment.phase} yet, so there is no way back.")
+    if not Promotion.objects.filter(environment=environment, release=chosen, status="succeeded").exists():
+        raise Conflict(
+            f"{chosen.version} has never run in {environment.phase}. Roll back to one that did, or promote it.",
+            code="never_ran_here",
+        )
+    return place(chosen, environment, Wish(reason, rollback=True, configuration=configuration), actor=actor)
+
+
+def last_good(environment: Environment) -> Release | None:
+    """The release that was live before the present one, and is not withdrawn."""
+    live = live_of(environment)
+    before = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
+    if live is not None:
+        before = before.exclude(release=live.release)
+    found = before.select_related("release").order_by("-finished_at").first()
+    return found.release if found else None

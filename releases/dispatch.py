@@ -1,0 +1,31 @@
+"""The doorbell: the only place that enqueues. The row is the truth, the message only wakes a worker."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from releases.models import Outbox, Promotion
+from relman.background import later
+
+log = logging.getLogger(__name__)
+
+
+def ring(promotion: Promotion) -> None:
+    """Wake a worker for this promotion after commit. The outbox row makes it certain; the claim removes it."""
+    Outbox.objects.create(promotion=promotion, due_at=Now())
+    transaction.on_commit(lambda: ring_now(promotion.pk), robust=True)
+
+
+def ring_now(promotion_id: int) -> None:
+    """Hand the message over to be sent; never waits for the broker, and a lost one is sent again by the sweep."""
+    later(lambda: send(promotion_id))
+
+
+def send(promotion_id: int) -> None:
+    """Put the message on the broker. Raises when it is not there."""
+    from releases.tasks import tick
+
+    tick.apply_async((promotion_id,), retry=False, ignore_result=True)

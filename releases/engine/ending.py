@@ -1,0 +1,62 @@
+"""How a promotion ends: its status, its clean-up, and whoever waited for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from releases.dispatch import ring
+from releases.engine.lease import Claim
+from releases.models import Promotion
+from releases.transitions import advance, announce
+from relman.actors import Actor
+
+SECTION = {"succeeded": "after", "failed": "undo", "aborted": "undo"}
+"""Which clean-up steps follow which end. After `errored` a person speaks first."""
+
+
+def end(claim: Claim, status: str, reason: str) -> None:
+    """End an active promotion; its clean-up goes on under the same lease."""
+    promotion = claim.promotion
+    due = promotion.steps.filter(when=SECTION.get(status, ""), status__in=("pending", "running")).exists()
+    with transaction.atomic():
+        advance(
+            promotion,
+            status,
+            actor=Actor.system(),
+            holds=claim.holds,
+            reason=reason[:2000],
+            cleanup="due" if due else "none",
+            **_keep(claim, due),
+        )
+        if not due:
+            ring_next(promotion)
+
+
+def _keep(claim: Claim, due: bool) -> dict[str, Any]:
+    if not due:
+        return {}
+    return {"lease_until": Now() + timedelta(seconds=settings.LEASE), "lease_owner": claim.owner}
+
+
+def cleaned(claim: Claim) -> None:
+    """The clean-up is done: free the lease and let the next one in."""
+    with transaction.atomic():
+        Promotion.objects.filter(pk=claim.promotion.pk, **claim.holds).update(
+            cleanup="done", lease_until=None, lease_owner="", revision=F("revision") + 1
+        )
+        announce(claim.promotion)
+        ring_next(claim.promotion)
+
+
+def ring_next(promotion: Promotion) -> None:
+    """Wake whoever is next in line for this environment."""
+    waiting = Promotion.objects.filter(environment_id=promotion.environment_id, status="queued").order_by("id")
+    following = waiting.first()
+    if following is not None:
+        ring(following)

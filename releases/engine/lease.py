@@ -1,0 +1,168 @@
+"""The hand on a promotion: claimed by one conditional update, held by a lease, fenced by an epoch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from phases.models import Environment
+from releases import statuses
+from releases.engine import start
+from releases.models import Outbox, Promotion
+from releases.transitions import CHANGING, advance, announce
+from relman.actors import Actor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A promotion in hand: every later write carries epoch and owner."""
+
+    promotion: Promotion
+    epoch: int
+    owner: str
+    taken_over: bool
+
+    @property
+    def holds(self) -> dict[str, Any]:
+        """The condition that proves the hand is still ours."""
+        return {"epoch": self.epoch, "lease_owner": self.owner}
+
+
+def owner_name() -> str:
+    """Unique for one visit: host, process, and a random part."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def claim(promotion_id: int) -> Claim | None:
+    """Take a queued promotion, one whose lease ran out or was handed back, or one with clean-up due.
+
+    None: nothing to do here (somebody else has it, it waits, or its time has not come).
+    """
+    with transaction.atomic():
+        found = Promotion.objects.filter(pk=promotion_id).values_list("environment_id", flat=True).first()
+        if found is None or not Promotion.objects.filter(_claimable(), pk=promotion_id).exists():
+            return None  # a look without a lock: most of what is rung twice ends here
+        environment = Environment.objects.select_for_update(of=("self",)).get(pk=found)
+        promotion = _take(promotion_id)
+        if promotion is None or _neighbour(promotion):
+            return None
+        Outbox.objects.filter(promotion=promotion).delete()
+        if promotion.status == "queued" and not start.may_start(promotion):
+            return None
+        return _hold(promotion, environment)
+
+
+def _claimable() -> Q:
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Q(wake_at=None) | Q(wake_at__lte=Now())
+    return free & due & (Q(status="queued") | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
+
+
+def _take(promotion_id: int) -> Promotion | None:
+    return (
+        Promotion.objects.select_for_update(of=("self",))
+        .select_related("release", "environment__application__pipeline", "environment__phase", "requested_by")
+        .filter(_claimable(), pk=promotion_id)
+        .first()
+    )
+
+
+def _neighbour(promotion: Promotion) -> bool:
+    """Another promotion has this environment in hand, or comes first, or has made this clean-up its own."""
+    others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk)
+    if others.filter(Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())).exists():
+        return True
+    if promotion.status == "queued":
+        return others.filter(status="queued", id__lt=promotion.pk).exists()
+    if promotion.status == "succeeded" and others.filter(epoch__gt=promotion.epoch, status="succeeded").exists():
+        # Whoever was later retires everything before itself, this promotion's leftovers included.
+        Promotion.objects.filter(pk=promotion.pk).update(cleanup="done")
+        return True
+    return False
+
+
+def _hold(promotion: Promotion, environment: Environment) -> Claim:
+    """Raise the environment's epoch and take the lease; a queued one starts."""
+    owner, epoch = owner_name(), environment.epoch + 1
+    Environment.objects.filter(pk=environment.pk).update(epoch=epoch)
+    taken_over = promotion.status in statuses.ACTIVE and promotion.lease_until is not None
+    hand: dict[str, Any] = {"epoch": epoch, "lease_owner": owner, "lease_until": Now() + _lease(), "wake_at": None}
+    if promotion.status == "queued":
+        advance(promotion, "running", actor=Actor.system(), before=("queued",), **hand)
+    else:
+        Promotion.objects.filter(pk=promotion.pk).update(takeovers=F("takeovers") + int(taken_over), **hand)
+        promotion.refresh_from_db(fields=CHANGING)
+    return Claim(promotion, epoch, owner, taken_over)
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.LEASE)
+
+
+def hand_back(claim_: Claim, *, wake_in: float | None = None) -> bool:
+    """Free the lease: at once for another worker, or until `wake_in` seconds have passed. False: it was lost."""
+    wake = None if wake_in is None else Now() + timedelta(seconds=wake_in)
+    changed = Promotion.objects.filter(pk=claim_.promotion.pk, **claim_.holds).update(
+        lease_until=None, lease_owner="", wake_at=wake, revision=F("revision") + 1
+    )
+    announce(claim_.promotion)
+    return bool(changed)
+
+
+class Keeper:
+    """Renews a lease from a thread with a connection of its own, and hears an abort meanwhile."""
+
+    def __init__(self, claim_: Claim) -> None:
+        self.claim = claim_
+        self.lost = False
+        self.abort = claim_.promotion.abort_reason
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"lease-{claim_.promotion.pk}", daemon=True)
+
+    def __enter__(self) -> Keeper:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        """Look for an abort each second, renew each third of the lease. A lost row ends it."""
+        rounds = 0
+        try:
+            while not self._end.wait(1.0):
+                rounds += 1
+                self._look(renew=rounds % max(1, settings.LEASE // 3) == 0)
+                if self.lost:
+                    return
+        finally:
+            connection.close()
+
+    def _look(self, *, renew: bool) -> None:
+        row = Promotion.objects.filter(pk=self.claim.promotion.pk, **self.claim.holds)
+        try:
+            if renew:
+                self.lost = not row.update(lease_until=Now() + _lease())
+            found = row.values_list("abort_reason", flat=True).first()
+            self.lost = found is None
+            self.abort = found or ""
+        except Exception as error:  # the database may be away for a moment; the lease has 30 s
+            log.warning("The lease of promotion %s could not be renewed: %s", self.claim.promotion.pk, error)
+            close_old_connections()

@@ -1,0 +1,136 @@
+"""One visit of the engine to one promotion: claim it, do what can be done now, and say what happened.
+
+Every write carries the epoch and the owner of the claim. A write that hits no row means
+that somebody else took over: the visit ends without another word.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import close_old_connections
+from django.db.models.functions import Now
+
+from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeeded
+from releases.dispatch import ring
+from releases.engine import ending, lease, outcome, steps
+from releases.engine.stopping import stopping
+from releases.models import Step
+from releases.transitions import advance
+from relman.actors import Actor
+from relman.errors import Conflict
+
+log = logging.getLogger(__name__)
+
+
+class Lost(Exception):
+    """The lease or the epoch is gone: write nothing more."""
+
+
+def tick(promotion_id: int) -> None:
+    """Visit a promotion. Safe to call at any time, any number of times, from anywhere."""
+    close_old_connections()
+    claim = lease.claim(promotion_id)
+    if claim is None:
+        return
+    with lease.Keeper(claim) as keeper:
+        try:
+            Visit(claim, keeper).go()
+        except (Lost, Fenced, Conflict) as error:
+            log.warning("Promotion %s was taken over, this visit ends: %s", promotion_id, error)
+
+
+class Visit:
+    """What one claim does, step by step."""
+
+    def __init__(self, claim: lease.Claim, keeper: lease.Keeper) -> None:
+        self.claim = claim
+        self.keeper = keeper
+        self.promotion = claim.promotion
+        self.work = steps.Work(claim, keeper)
+
+    def go(self) -> None:
+        """Steps until the end, a wait, an abort or the worker's stop."""
+        self.work.introduce()
+        while True:
+            if self.keeper.lost:
+                raise Lost("the lease ran out")
+            if self.promotion.is_active and self.keeper.abort:
+                return self.finish("aborted", self.keeper.abort)
+            step = self.next_step()
+            if step is None:
+                return self.section_done()
+            if stopping.is_set():
+                lease.hand_back(self.claim)
+                ring(self.promotion)
+                return None
+            if not self.one(step):
+                return None
+
+    def next_step(self) -> Step | None:
+        """The first step of the present section that is not done; moves on to `verifying` when `run` is done."""
+        pending = list(self.promotion.steps.filter(status__in=("pending", "running")).order_by("number"))
+        if self.promotion.status == "running":
+            run = next((step for step in pending if step.when == "run"), None)
+            if run is not None:
+                return run
+            advance(self.promotion, "verifying", actor=Actor.system(), before=("running",), holds=self.claim.holds)
+        section = {"verifying": "verify", "succeeded": "after"}.get(self.promotion.status, "undo")
+        return next((step for step in pending if step.when == section), None)
+
+    def section_done(self) -> None:
+        """Nothing left in this section: the promotion succeeded, or its clean-up is done."""
+        if self.promotion.status == "verifying":
+            self.finish("succeeded", "")
+        else:
+            ending.cleaned(self.claim)
+
+    def one(self, step: Step) -> bool:
+        """Do one step. False: this visit is over."""
+        result = self.work.do(step)
+        match result:
+            case Succeeded() | Skipped():
+                self.close(step, "skipped" if isinstance(result, Skipped) else "succeeded", result)
+                return True
+            case Again() if self.work.interrupted:
+                return self.broken(step, Failed(self.work.interrupted))
+            case Again():
+                self.rest(step, result, result.seconds)
+            case Failed() | Errored():
+                return self.broken(step, result)
+        return False
+
+    def close(self, step: Step, status: str, result: Succeeded | Skipped | Failed | Errored) -> None:
+        """Save a step's end, and what it left."""
+        words = result.reason if isinstance(result, Failed | Errored) else result.detail
+        left = {} if isinstance(result, Skipped) else dict(result.left)
+        self.work.save(step, left, status=status, detail=words[:2000], finished_at=Now(), wake_at=None)
+
+    def rest(self, step: Step, result: Again, seconds: float) -> None:
+        """The step goes on later: hold no worker meanwhile."""
+        self.work.save(step, dict(result.left), status="running", detail=result.detail[:2000], wake_at=Now())
+        lease.hand_back(self.claim, wake_in=seconds or None)
+        if not self.promotion.is_active:
+            ending.ring_next(self.promotion)
+        elif not seconds:
+            ring(self.promotion)
+
+    def broken(self, step: Step, result: Failed | Errored) -> bool:
+        """A step said no, or nobody knows. Clean-up steps are tried again later; others end the promotion."""
+        if not self.promotion.is_active:
+            self.work.save(step, dict(result.left), status="pending", detail=result.reason[:2000])
+            lease.hand_back(self.claim, wake_in=outcome.cleanup_wait(step.attempts))
+            return False
+        status = "errored" if isinstance(result, Errored) else "failed"
+        if self.keeper.abort:
+            status = "aborted"
+        self.close(step, status, result)
+        words = f"Step {step.number}, {step.name.lower()}: {result.reason}"
+        self.finish(status, self.keeper.abort if status == "aborted" else words)
+        return False
+
+    def finish(self, status: str, reason: str) -> None:
+        """The end, and the clean-up that follows in the same visit unless there is none."""
+        ending.end(self.claim, status, reason)
+        if self.promotion.cleanup == "due":
+            self.go()

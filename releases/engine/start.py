@@ -1,0 +1,85 @@
+"""The decisive question, in the transaction that claims: may this promotion start, as it was frozen?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from releases import gates
+from releases.engine import plan
+from releases.models import Promotion
+from releases.queries.facts import facts_of
+from releases.transitions import advance
+from phases import configuration
+from relman.actors import Actor
+
+
+def may_start(promotion: Promotion) -> bool:
+    """Ask the gates a last time; what may not start goes back to waiting, or ends, with the reason said.
+
+    The promotion's row and its environment's are locked by the caller.
+    """
+    changed = refresh(promotion)
+    verdicts = gates.evaluate(facts_of(promotion))
+    blocked = next((verdict for verdict in verdicts if verdict.state in ("waiting", "failed")), None)
+    if blocked is None:
+        return True
+    late = blocked.gate == "schedule" and blocked.state == "failed"
+    reason = " ".join(filter(None, [changed, f"{blocked.gate.capitalize()}: {blocked.reason}"]))[:2000]
+    moment = {} if late else {"wake_at": blocked.earliest}
+    fields: dict[str, Any] = {"reason": reason, **moment}
+    to = "expired" if late else "waiting"
+    advance(promotion, to, actor=Actor.system(), before=("queued",), detail=reason, **fields)
+    return False
+
+
+def refresh(promotion: Promotion) -> str:
+    """Compare what was frozen with today's; when it differs, freeze anew and void the approvals.
+
+    Answers what changed, as one sentence; empty when nothing did. A rule that was weakened
+    since the request does not help: the stricter of both counts.
+    """
+    kept = promotion.snapshot if promotion.snapshot_of == "then" else None
+    today = plan.build(promotion.release, promotion.environment, snapshot=kept)
+    if today.seal == promotion.seal and today.rules == promotion.rules_read:
+        return ""
+    what = _difference(promotion, today)
+    read, began_with = today.rules, promotion.rules
+    plan.freeze(promotion, today)
+    promotion.rules = stricter(began_with, read)
+    promotion.save(update_fields=["plan", "target", "snapshot", "rules", "rules_read", "digest", "seal"])
+    Promotion.objects.filter(pk=promotion.pk).update(revision=F("revision") + 1)
+    plan.write_steps(promotion)
+    promotion.approvals.filter(voided_at=None).update(voided_at=Now(), void_reason=what)
+    return what
+
+
+def stricter(began_with: list[dict[str, Any]], today: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Both sets of rules together: a rule never gets weaker for a promotion that is already on its way."""
+    rules = {(rule["name"], rule["role_id"]): rule for rule in today}
+    for old in began_with:
+        new = rules.get((old["name"], old["role_id"]), old)
+        rules[old["name"], old["role_id"]] = {
+            **new,
+            "count": max(old["count"], new["count"]),
+            "allow_requester": old["allow_requester"] and new["allow_requester"],
+            "allow_author": old["allow_author"] and new["allow_author"],
+        }
+    return sorted(rules.values(), key=lambda rule: (rule["name"], rule["role_id"]))
+
+
+def _difference(promotion: Promotion, today: plan.Frozen) -> str:
+    """What is not as it was when the promotion was asked for."""
+    parts = {
+        "the artifact": promotion.digest != today.digest,
+        "the configuration": configuration.digest(promotion.snapshot) != configuration.digest(today.snapshot),
+        "the plan": promotion.plan != today.plan,
+        "the target": promotion.target != today.target,
+        "the approval rules": promotion.rules_read != today.rules,
+    }
+    words = [part for part, differs in parts.items() if differs]
+    return (
+        f"Changed since it was asked for: {', '.join(words)}." if words else "Something changed since it was asked for."
+    )

@@ -1,0 +1,235 @@
+"""Doing one step: save "started", call the driver outside any transaction, save the result with the fencing token."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from phases.drivers.masking import Masker
+
+from phases import configuration
+from phases.drivers.base import (
+    Again,
+    Context,
+    Driver,
+    DriverError,
+    Errored,
+    Failed,
+    Fenced,
+    Package,
+    Result,
+    Terminal,
+    Transient,
+    Unknown,
+)
+from phases.drivers.registry import driver
+from releases import storage
+from releases.engine import lease, outcome, own, plan
+from releases.models import LogLine, Promotion, Step
+from relman.live import publish_on_commit
+
+GRACE = 10.0
+"""Seconds that a call gets to notice that it must stop; then nobody knows what it did."""
+LINE = 4000
+
+
+class Work:
+    """Everything that the steps of one visit share."""
+
+    def __init__(self, claim: lease.Claim, keeper: lease.Keeper) -> None:
+        self.claim, self.keeper = claim, keeper
+        self.promotion = claim.promotion
+        self.driver: Driver = driver(self.promotion.target["driver"])
+        self.values, secrets = configuration.reveal(self.promotion.snapshot)
+        self.masker = Masker(secrets)
+        self.interrupted = ""
+        self.fenced = False
+        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def introduce(self) -> None:
+        """Say in the log who took over what."""
+        if self.claim.taken_over:
+            self.write(0, ["The worker before this one fell silent; this one takes over."], "warn")
+
+    def do(self, step: Step) -> Result:
+        """One attempt of one step, by its kind, within its time; never raises what a driver raises."""
+        crashed = step.status == "running" and step.wake_at is None
+        self.interrupted = ""
+        self.begin(step)
+        call = self.call_after_crash if crashed else self.call
+        try:
+            self.tell_epoch(step)
+            return self.timed(step, call)
+        except Transient as error:
+            return self.after_transient(step, error)
+        except Fenced:
+            raise
+        except Unknown as error:
+            return Errored(str(error))
+        except (Terminal, DriverError) as error:
+            return Failed(str(error))
+        except Exception as error:  # a mistake in a driver must not leave a promotion hanging
+            return Errored(f"The driver broke off: {type(error).__name__}: {self.masker.mask(str(error))[:500]}")
+
+    def after_transient(self, step: Step, error: Transient) -> Result:
+        """Another try after a growing wait, or the end."""
+        decided = outcome.after_transient(step.attempts, step.max_attempts, str(error))
+        if decided.what == "failed":
+            return Failed(decided.reason)
+        Step.objects.filter(pk=step.pk).update(attempts=F("attempts") + 1)
+        return Again(decided.wait, f"{error} Trying again.")
+
+    def begin(self, step: Step) -> None:
+        """Save that the step is in flight. An attempt that comes back after a wait keeps its start."""
+        again = step.wake_at is not None
+        with transaction.atomic():
+            self.ours()
+            fresh = {} if again else {"started_at": Now(), "attempts": F("attempts") + 1}
+            Step.objects.filter(pk=step.pk).update(status="running", wake_at=None, finished_at=None, **fresh)
+            if not again:
+                self.append(step.number, [f"Step {step.number}: {step.name}"], "group")
+            self.tell()
+        step.status, step.wake_at, step.attempts = "running", None, step.attempts + (0 if again else 1)
+
+    def save(self, step: Step, left: Mapping[str, Any], **fields: Any) -> None:
+        """Save a step's result, if the promotion is still ours."""
+        with transaction.atomic():
+            self.ours(left)
+            Step.objects.filter(pk=step.pk).update(**fields)
+            tone = {"succeeded": "good", "skipped": "info", "failed": "error", "errored": "error"}.get(
+                str(fields.get("status")), "info"
+            )
+            self.append(step.number, [str(fields.get("detail") or "")], tone)
+            self.tell()
+
+    def ours(self, left: Mapping[str, Any] | None = None) -> None:
+        """Prove, with a row lock, that nobody took over; keep what a step left. Raises Fenced."""
+        if left:
+            self.promotion.left = {**self.promotion.left, **left}
+        hit = Promotion.objects.filter(pk=self.promotion.pk, **self.claim.holds).update(
+            revision=F("revision") + 1, left=self.promotion.left
+        )
+        if not hit:
+            raise Fenced("Somebody else has taken this promotion over.")
+
+    def tell_epoch(self, step: Step) -> None:
+        """The target learns the epoch with the driver's first call of a visit."""
+        if not self.fenced:
+            self.driver.fence(self.context(step))
+            self.fenced = True
+
+    def call(self, step: Step) -> Result:
+        """The engine's own kinds here, everything else to the driver."""
+        mine = own.KINDS.get(step.kind)
+        context = self.context(step)
+        return mine(self.promotion, self.driver, context) if mine else self.driver.run(step.kind, context)
+
+    def call_after_crash(self, step: Step) -> Result:
+        """A step that was in flight when its worker died goes on by its kind."""
+        way = "run" if step.kind in own.KINDS else outcome.after_crash(step.resume, probed=False)
+        if way == "ask":
+            return Errored(
+                "It was running when its worker died, and it is not safe to run it again. "
+                "Look at the target and say what is true."
+            )
+        if way == "probe":
+            known = self.driver.probe(step.kind, self.context(step))
+            if known is not None:
+                return known
+        return self.call(step)
+
+    def timed(self, step: Step, call: Any) -> Result:
+        """Run the call in a thread of its own, write its lines meanwhile, and do not wait for ever."""
+        end = time.monotonic() + step.timeout
+        self.deadline = end
+        future: Future[Result] = Future()
+        threading.Thread(target=_into, args=(future, call, step), name=f"step-{step.pk}", daemon=True).start()
+        while True:
+            try:
+                result = future.result(timeout=0.2)
+                self.flush(step)
+                return self.late(step, result)
+            except TimeoutError:
+                if future.done():
+                    raise
+                self.flush(step)
+            if time.monotonic() > end + GRACE:
+                return Errored(f"It did not stop {GRACE:.0f} s after its time of {step.timeout:.0f} s was over.")
+            if self.keeper.lost:
+                self.stop()
+                raise Fenced("The lease is lost.")
+
+    def late(self, step: Step, result: Result) -> Result:
+        """An interrupted step says Again; when its time was over that is a failure."""
+        if isinstance(result, Again) and self.interrupted == "timeout":
+            self.interrupted = f"It took longer than {step.timeout:.0f} s and was stopped."
+        return result
+
+    def stop(self) -> str | None:
+        """Why a running step should end now; long work asks often."""
+        if self.keeper.lost:
+            self.interrupted = "lost"
+        elif self.keeper.abort and self.promotion.is_active:
+            self.interrupted = "It was aborted."
+        elif time.monotonic() > self.deadline:
+            self.interrupted = "timeout"
+        return self.interrupted or None
+
+    def context(self, step: Step) -> Context:
+        """What the driver may know."""
+        release = self.promotion.release
+        artifact = release.artifacts.all()[0]
+        package = Package(
+            release.version, storage.path_of(artifact.digest), artifact.digest, artifact.size, release.manifest
+        )
+        return Context(
+            target=plan.frozen_target(self.promotion),
+            promotion=self.promotion.pk,
+            epoch=self.claim.epoch,
+            step=step.number,
+            package=package,
+            configuration=self.values,
+            parameters=step.parameters,
+            left=self.promotion.left,
+            log=self.lines.put,
+            stop=self.stop,
+        )
+
+    def flush(self, step: Step) -> None:
+        """Write the lines that the step has logged so far."""
+        lines = []
+        while not self.lines.empty():
+            lines.append(self.lines.get())
+        if lines:
+            self.write(step.number, lines)
+
+    def write(self, number: int, lines: list[str], level: str = "info") -> None:
+        with transaction.atomic():
+            self.append(number, lines, level)
+            publish_on_commit(f"log:{self.promotion.pk}")
+
+    def append(self, number: int, lines: list[str], level: str = "info") -> None:
+        """Masked rows, all at once."""
+        masked = (self.masker.mask(line)[:LINE] for line in lines if line)
+        LogLine.objects.bulk_create(
+            LogLine(promotion=self.promotion, step=number, at=Now(), level=level, text=text) for text in masked
+        )
+
+    def tell(self) -> None:
+        publish_on_commit(f"promotion:{self.promotion.pk}", f"log:{self.promotion.pk}", "board")
+
+
+def _into(future: Future[Result], call: Any, step: Step) -> None:
+    try:
+        future.set_result(call(step))
+    except BaseException as error:
+        future.set_exception(error)
+    finally:
+        connection.close()

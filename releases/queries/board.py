@@ -1,0 +1,356 @@
+"""The board: every visible application against every phase, and what happens next."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from phases import permissions
+from phases.models import Application, Phase
+from phases.permissions import people_who_can
+from releases import statuses
+from releases.queries.courses import Course, Reader, load, trouble
+from releases.queries.next import STATES, nexts, of_application, rank, standing, state_of, steps_of, waits_for_me
+from releases.queries.places import Move, Place
+from releases.queries.shared import (
+    Action,
+    Named,
+    Next,
+    Page,
+    Person,
+    clock,
+    fitted,
+    listed,
+    page_of,
+    window,
+)
+from relman.actors import Actor
+from relman.errors import NotFound
+
+ROWS = 50
+"""Applications on one page."""
+WAITING = 3
+FILTERS = ("all", "person", "motion", "blocked", "scheduled", "ready", "current")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The second line of a tile: what comes, in at most 24 characters."""
+
+    kind: str
+    text: str
+    version: str
+    promotion: int
+    percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One application in one phase."""
+
+    application: str
+    phase: Named
+    exists: bool
+    version: str | None = None
+    since: datetime | None = None
+    health: str = "unknown"
+    ahead: bool = False
+    joins_previous: bool = False
+    joins_next: bool = False
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One application: a tile for each phase, and the one sentence."""
+
+    application: Named
+    tiles: list[Tile]
+    next: Next
+    state: str
+
+
+@dataclass(frozen=True)
+class GroupPhase:
+    """A column's head."""
+
+    slug: str
+    name: str
+    freeze_from: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one pipeline that are on this page."""
+
+    pipeline: Named
+    phases: list[GroupPhase]
+    rows: list[Row]
+    count: int
+    continued: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing that waits for the reader."""
+
+    promotion: int
+    title: str
+    text: str
+    until: datetime | None
+    kind: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What the empty board says: three steps, and who can take them."""
+
+    may_publish: bool
+    publishers: list[Person]
+    phases: list[Named]
+    application: Named | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """The whole page."""
+
+    groups: list[Group]
+    counts: dict[str, int]
+    waiting: list[Waiting]
+    page: Page
+    visible: int
+    total: int
+    revision: str
+    pipelines: list[Named] = field(default_factory=list)
+    first_run: FirstRun | None = None
+
+
+def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: int = 1) -> Board:
+    """One page of the board. `state`: a filter key; `team`: a pipeline's slug; `q`: name, slug, team or version."""
+    view, courses = load(actor)
+    actor.memo["courses"] = (view, courses)
+    matching = [course for course in courses if _matches(course, team, q.strip().lower())]
+    judged = [(course, of_application(view, course)) for course in matching]
+    counts = _counts([state_of(one.kind) for _, one in judged])
+    if state in STATES:
+        judged = [item for item in judged if state_of(item[1].kind) == state]
+        judged.sort(key=lambda item: (item[0].application.pipeline.name, rank(item[1].kind)))
+    where = page_of(len(judged), page, ROWS)
+    return Board(
+        groups=_groups(view, judged, window(where, ROWS)),
+        counts=counts,
+        waiting=waiting_for(view, courses)[:WAITING],
+        page=where,
+        visible=len(courses),
+        total=_total(actor, courses),
+        revision=_revision(courses),
+        pipelines=list(dict.fromkeys(Named.of(course.application.pipeline) for course in courses)),
+        first_run=None if any(course.newest for course in courses) else _first_run(view, courses),
+    )
+
+
+def row(actor: Actor, application: Application) -> Row:
+    """One row of the board, as the board would draw it. NotFound when the reader does not see the application."""
+    view, courses = load(actor, permissions.visible_applications(actor).filter(pk=application.pk))
+    if not courses:
+        raise NotFound()
+    return row_of(view, courses[0], of_application(view, courses[0]))
+
+
+def _matches(course: Course, team: str, q: str) -> bool:
+    application, pipeline = course.application, course.application.pipeline
+    if team and pipeline.slug != team:
+        return False
+    words = [application.name, application.slug, pipeline.name, pipeline.slug]
+    versions = [move.build.version for place in course.places.values() for move in (place.live, place.pending) if move]
+    return not q or any(q in word.lower() for word in (*words, *versions))
+
+
+def _counts(states: Sequence[str]) -> dict[str, int]:
+    return {"all": len(states)} | {key: states.count(key) for key in FILTERS[1:]}
+
+
+def _total(actor: Actor, courses: Sequence[Course]) -> int:
+    """Of all applications: a person who sees everything needs no second count."""
+    found = permissions.access(actor)
+    if found.sees_all and found.token_applications is None:
+        return len(courses)
+    everything = getattr(courses[0].application, "everything", None) if courses else None
+    return Application.objects.count() if everything is None else int(everything)
+
+
+def _revision(courses: Iterable[Course]) -> str:
+    """Changes whenever a tile does."""
+    seen = [
+        f"{move.id}.{move.revision}.{move.status}.{place.health}"
+        for course in courses
+        for place in course.places.values()
+        for move in (place.live, place.pending)
+        if move
+    ]
+    return f"{zlib.crc32('|'.join(seen).encode()):08x}"
+
+
+# --- groups and rows
+
+
+def _groups(view: Reader, judged: Sequence[tuple[Course, Next]], shown: slice) -> list[Group]:
+    def team(item: tuple[Course, Next]) -> int:
+        return item[0].application.pipeline_id
+
+    sizes: dict[int, int] = {}
+    for item in judged:
+        sizes[team(item)] = sizes.get(team(item), 0) + 1
+    begun = {team(item) for item in judged[: shown.start]}
+    groups = []
+    for pipeline, items in groupby(judged[shown], key=team):
+        rows = list(items)
+        phases = [phase for phase in rows[0][0].phases if view.may("view", phase.pk)]
+        groups.append(
+            Group(
+                pipeline=Named.of(rows[0][0].application.pipeline),
+                phases=[GroupPhase(phase.slug, phase.name) for phase in phases],
+                rows=[row_of(view, course, one) for course, one in rows],
+                count=sizes[pipeline],
+                continued=pipeline in begun,
+            )
+        )
+    return groups
+
+
+def row_of(view: Reader, course: Course, one: Next) -> Row:
+    """The row of one application, with the sentence it was given."""
+    return Row(Named.of(course.application), tiles(view, course), one, state_of(one.kind))
+
+
+def tiles(view: Reader, course: Course) -> list[Tile]:
+    """One tile for each phase that the reader sees."""
+    columns = [phase for phase in course.phases if view.may("view", phase.pk)]
+    live = [_live(course.places.get(phase.pk)) for phase in columns]
+    made = []
+    for index, phase in enumerate(columns):
+        before = live[index - 1] if index else None
+        after = live[index + 1] if index + 1 < len(live) else None
+        made.append(tile(view, course, phase, before, after))
+    return made
+
+
+def _live(place: Place | None) -> int | None:
+    return place.live.build.id if place and place.live else None
+
+
+def tile(view: Reader, course: Course, phase: Phase, before: int | None = None, after: int | None = None) -> Tile:
+    """One application in one phase; `before` and `after`: the releases that the neighbours run."""
+    place = course.places.get(phase.pk)
+    slug, where = course.application.slug, Named.of(phase)
+    if place is None:
+        return Tile(slug, where, exists=False)
+    mine = _live(place)
+    coming = course.after(phase)
+    return Tile(
+        application=slug,
+        phase=where,
+        exists=True,
+        version=place.live.build.version if place.live else None,
+        since=place.live.finished_at if place.live else None,
+        health=place.health if place.live else "unknown",
+        ahead=bool(mine and coming and _live(course.places[coming.pk]) != mine),
+        joins_previous=mine is not None and mine == before,
+        joins_next=mine is not None and mine == after,
+        pending=_pending(view, course, phase, place),
+    )
+
+
+def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pending | None:
+    """What comes, or what went wrong, in this place."""
+    move = place.running or (place.open[-1] if place.open else trouble(course, phase))
+    if move is None:
+        return None
+    said = min(nexts(view, course, phase), key=lambda one: rank(one.kind))
+    kind = said.kind if move.status in statuses.OPEN else move.status
+    if kind == "health":
+        kind = "approval"
+    text = fitted(move.build.version, _tail(view, move, kind))
+    return Pending(kind, text, move.build.version, move.id, _percent(move))
+
+
+def _tail(view: Reader, move: Move, kind: str) -> str:
+    if move.kind == "rollback" and kind == "running":
+        return "rolling back"
+    if kind == "scheduled" and move.not_before:
+        return clock(move.not_before, view.now)
+    return {
+        "running": "verifying" if move.status == "verifying" else "rolling out",
+        "approval": "in approval",
+        "queued": "queued",
+        "failed": "failed",
+        "rejected": "rejected",
+        "errored": "outcome unknown",
+        "locked": "held, locked",
+        "frozen": "frozen",
+    }.get(kind, "cannot start")
+
+
+def _percent(move: Move) -> int | None:
+    if move.status not in statuses.ACTIVE:
+        return None
+    at, total = steps_of(move)
+    return round(100 * (at - 1) / total) if total else 0
+
+
+# --- what waits for the reader
+
+
+def waiting_for(view: Reader, courses: Iterable[Course]) -> list[Waiting]:
+    """Approvals that the reader can give, and outcomes that they can decide; the next deadline first."""
+    found = [one for course in courses for phase in course.shown for one in _waiting_in(view, course, phase)]
+    return sorted(found, key=lambda one: (one.until is None, one.until or view.now, one.promotion))
+
+
+def _waiting_in(view: Reader, course: Course, phase: Phase) -> Iterable[Waiting]:
+    place, name = course.places[phase.pk], course.application.name
+    for move in place.open:
+        roles = waits_for_me(view, phase.pk, move)
+        if roles:
+            text = f"to **{phase.name}** as {listed([_lower(role) for role in roles])}.{_others(view, phase, move)}"
+            action = Action("review", "Review", f"/approvals/{move.id}/")
+            yield Waiting(move.id, f"{name} {move.build.version}", text, move.approve_before, "approval", action)
+    bad = place.trouble
+    if bad and bad.status == "errored" and view.may("roll_back", phase.pk, course.application.pk):
+        text = f"to **{phase.name}**: its outcome is unknown, and {phase.name} is blocked until someone decides."
+        action = Action("resolve", "Resolve", f"/promotions/{bad.id}/")
+        yield Waiting(bad.id, f"{name} {bad.build.version}", text, None, "errored", action)
+
+
+def _lower(role: str) -> str:
+    """A role inside a sentence: "business owner", but "QA engineer" and "DevOps"."""
+    first = role.split(" ")[0]
+    return role if first.upper() == first or first[1:] != first[1:].lower() else role[0].lower() + role[1:]
+
+
+def _others(view: Reader, phase: Phase, move: Move) -> str:
+    """Who has approved already."""
+    seats = standing(view, phase.pk, move)
+    names = [view.names.get(one, "someone") for seat in seats for one in seat.by]
+    verb = "has" if len(names) == 1 else "have"
+    return f" {listed(names)} {verb} approved." if names else ""
+
+
+def _first_run(view: Reader, courses: Sequence[Course]) -> FirstRun:
+    """The empty board: the phases of the first pipeline, and who can publish into it."""
+    shown = [phase for phase in view.phases.values() if view.may("view", phase.pk)]
+    phases = [phase for phase in shown if phase.pipeline_id == shown[0].pipeline_id]
+    start = min((one for one in view.phases.values() if phases and one.pipeline_id == phases[0].pipeline_id),
+                key=lambda one: one.position, default=None)  # fmt: skip
+    able = list(people_who_can("publish", start)) if start else []
+    return FirstRun(
+        may_publish=bool(start and view.may("publish", start.pk)),
+        publishers=[Person(one.display, one.pk == view.me) for one in able if not one.machine],
+        phases=[Named.of(phase) for phase in phases],
+        application=Named.of(courses[0].application) if courses else None,
+    )

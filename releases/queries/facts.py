@@ -1,0 +1,225 @@
+"""Loading what the gates need, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.urls import reverse
+
+from phases import configuration, permissions
+from phases.models import Environment, Lock, Phase, User
+from releases import approvals, gates, storage, versions
+from releases.models import Approval, Promotion, Release
+from releases.queries.lookups import live_of
+from relman.clock import now
+
+
+@dataclass(frozen=True)
+class Question:
+    """A promotion as asked about: one that exists, or one that somebody thinks of."""
+
+    release: Release
+    environment: Environment
+    kind: str
+    snapshot: dict[str, Any]
+    rules: list[dict[str, Any]]
+    requester: int | None
+    allow_lower: bool = False
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    approve_before: datetime | None = None
+    promotion: int | None = None
+    seal: str = ""
+    at: datetime | None = None
+
+
+def facts_of(promotion: Promotion) -> gates.Facts:
+    """The facts about a promotion that exists, as things are now."""
+    return facts(
+        Question(
+            release=promotion.release,
+            environment=promotion.environment,
+            kind=promotion.kind,
+            snapshot=promotion.snapshot,
+            rules=promotion.rules,
+            requester=promotion.requested_by_id,
+            allow_lower=promotion.allow_lower,
+            not_before=promotion.not_before,
+            not_after=promotion.not_after,
+            approve_before=promotion.approve_before,
+            promotion=promotion.pk,
+            seal=promotion.seal,
+        )
+    )
+
+
+def facts(question: Question) -> gates.Facts:
+    """Everything that the gates may know. The number of queries does not grow with the data."""
+    release, environment = question.release, question.environment
+    phase, application = environment.phase, environment.application
+    live = live_of(environment)
+    reached = _reached(release)
+    parsed = versions.parse(release.version, application.version_scheme)
+    phases = list(Phase.objects.filter(pipeline_id=phase.pipeline_id).order_by("position"))
+    return gates.Facts(
+        now=question.at or now(),
+        application=application.name,
+        phase=phase.name,
+        version=release.version,
+        kind=question.kind,
+        earlier=_earlier(phases, phase, reached, application.slug),
+        succeeded_here=phase.pk in reached,
+        live_version=live.release.version if live else "",
+        lower=bool(live and release.precedence < live.release.precedence),
+        allow_lower=question.allow_lower,
+        prerelease=parsed.prerelease,
+        prerelease_ends=_prerelease_ends(phases, phase, application.pipeline.prerelease_until_id),
+        withdrawn=release.withdrawn,
+        withdrawn_reason=release.withdrawn_reason,
+        artifact_problem=_artifact(release),
+        missing_keys=configuration.missing(question.snapshot, _required(release)),
+        not_before=question.not_before,
+        not_after=question.not_after,
+        approve_before=question.approve_before,
+        holds=_holds(environment),
+        link_release=reverse("release", args=[application.slug, release.version]),
+        link_environment=reverse("environment", args=[application.slug, phase.slug]),
+        link_configuration=reverse("environment-configuration", args=[application.slug, phase.slug]),
+        link_approve=reverse("approve", args=[question.promotion]) if question.promotion else "",
+        **_target(question),
+        **_people(question),
+    )
+
+
+def _required(release: Release) -> list[str]:
+    return list(release.manifest.get("configuration", {}).get("required", []))
+
+
+def _artifact(release: Release) -> str:
+    for artifact in release.artifacts.all():
+        if said := storage.problem(artifact.digest, artifact.size):
+            return said
+    return ""
+
+
+def _reached(release: Release) -> frozenset[int]:
+    """Ids of the phases where this release has succeeded."""
+    done = Promotion.objects.filter(release=release, status="succeeded")
+    return frozenset(done.values_list("environment__phase_id", flat=True).distinct())
+
+
+def _earlier(phases: Sequence[Phase], here: Phase, reached: frozenset[int], application: str) -> list[gates.Earlier]:
+    """The phases before this one. Without an environment a phase is not used by the application."""
+    before = [phase for phase in phases if phase.position < here.position]
+    used = set(
+        Environment.objects.filter(application__slug=application, phase__in=before).values_list("phase_id", flat=True)
+    )
+    lacking = next((p for p in before if not p.optional and p.pk not in reached), None)
+    who = [user.display for user in permissions.people_who_can("promote", lacking)[:5]] if lacking else []
+    return [
+        gates.Earlier(
+            phase.name,
+            phase.optional,
+            phase.pk in reached,
+            who if phase is lacking else [],
+            reverse("environment", args=[application, phase.slug])
+            if phase.pk in used
+            else reverse("application", args=[application]),
+        )
+        for phase in before
+    ]
+
+
+def _prerelease_ends(phases: Sequence[Phase], here: Phase, last: int | None) -> str:
+    """The name of the phase where pre-releases stop, when this one lies behind it."""
+    end = next((phase for phase in phases if phase.pk == last), None)
+    return end.name if end and here.position > end.position else ""
+
+
+def _holds(environment: Environment) -> list[gates.Hold]:
+    scope = Q(environment=environment) | Q(phase_id=environment.phase_id)
+    locks = Lock.objects.filter(scope, released_at=None).select_related("by").order_by("id")
+    if not locks:
+        return []
+    who = [user.display for user in permissions.people_who_can("freeze", environment.phase)[:5]]
+    return [
+        gates.Hold(
+            one.reason,
+            one.by.display if one.by else "Someone",
+            str(environment) if one.environment_id else environment.phase.name,
+            who,
+        )
+        for one in locks
+    ]
+
+
+def _target(question: Question) -> dict[str, Any]:
+    """Whether the environment is ready, and who sees to it when it is not."""
+    environment, found = question.environment, dict[str, Any]()
+    problems = [one["sentence"] for one in environment.findings if not one["ok"]]
+    if environment.checked_at is None:
+        problems = [f"{environment.phase.name} has never been checked. Open the environment and check it."]
+    blocked = (
+        Promotion.objects.filter(environment=environment, status="errored")
+        .order_by("-id")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    found["environment_problems"] = problems
+    found["blocked_by"] = blocked
+    if problems or configuration.missing(question.snapshot, _required(question.release)):
+        found["configurers"] = _names("configure", environment.phase)
+    if blocked:
+        found["resolvers"] = _names("roll_back", environment.phase)
+    return found
+
+
+def _names(right: str, phase: Phase) -> list[str]:
+    return [user.display for user in permissions.people_who_can(right, phase)[:5]]
+
+
+def _people(question: Question) -> dict[str, Any]:
+    """Rules, signatures on today's seal, and whose yes counts."""
+    if not question.rules:
+        return {}
+    rules = [rule_of(rule) for rule in question.rules]
+    approvers = permissions.approver_roles(question.environment.phase)
+    signatures = signatures_of(question.promotion, question.seal)
+    involved = {*approvers, *(signature.person for signature in signatures)}
+    names = {user.pk: user.display for user in User.objects.filter(pk__in=involved)}
+    barred = barred_people(question.requester, question.release.author_user_id)
+    return {"rules": rules, "signatures": signatures, "approvers": approvers, "names": names, "barred": barred}
+
+
+def rule_of(frozen: dict[str, Any]) -> approvals.Rule:
+    """A frozen rule as the pure functions take it."""
+    return approvals.Rule(
+        frozen["name"],
+        frozen["role"],
+        frozen["role_id"],
+        frozen["count"],
+        frozen["allow_requester"],
+        frozen["allow_author"],
+    )
+
+
+def signatures_of(promotion: int | None, seal: str) -> list[approvals.Signature]:
+    """The valid decisions on this seal."""
+    if promotion is None:
+        return []
+    valid = Approval.objects.filter(promotion=promotion, voided_at=None, seal=seal)
+    return [approvals.Signature(person, decision) for person, decision in valid.values_list("person_id", "decision")]
+
+
+def barred_people(requester: int | None, author: int | None) -> dict[int, str]:
+    """Who may not count unless a rule says so, and why."""
+    barred: dict[int, str] = {}
+    if requester:
+        barred[requester] = "requester"
+    if author:
+        barred[author] = f"{barred[author]}+author" if author in barred else "author"
+    return barred

@@ -1,0 +1,349 @@
+"""What happens next: the one function that says it, for a place and for an application.
+
+Board, application page, release page, environment page and API use the same sentence. It asks the same gates
+as the verbs do (`gates.evaluate`), with the facts that `courses.load` has read for all places at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from phases.models import Phase
+from releases import approvals, gates, statuses
+from releases.queries.courses import Course, Reader, candidate, trouble
+from releases.queries.places import Build, Move, Place
+from releases.queries.shared import Action, Next, Person, clock, listed, people
+from relman import words
+
+STATES = ("motion", "blocked", "person", "scheduled", "ready", "current")
+"""Keys of the board's filter, in the order in which the first that fits counts."""
+STATE_OF: Mapping[str, str] = {
+    "running": "motion",
+    "failed": "blocked",
+    "rejected": "blocked",
+    "window": "blocked",
+    "frozen": "blocked",
+    "locked": "blocked",
+    "dependency": "blocked",
+    "order": "blocked",
+    "configuration": "blocked",
+    "approval": "person",
+    "errored": "person",
+    "health": "person",
+    "scheduled": "scheduled",
+    "queued": "scheduled",
+    "soak": "scheduled",
+    "ready": "ready",
+    "nothing": "current",
+    "none": "current",
+}
+KIND_OF_GATE = {"configuration": "configuration", "order": "order", "lock": "locked", "environment": "configuration"}
+
+
+def state_of(kind: str) -> str:
+    """The board's filter key of a kind of next."""
+    return STATE_OF[kind]
+
+
+def of_application(view: Reader, course: Course) -> Next:
+    """The one sentence about an application: the most pressing of its places, the furthest of equals."""
+    found = [(rank(one.kind), -phase.position, one) for phase in course.shown for one in nexts(view, course, phase)]
+    if found:
+        return min(found, key=lambda item: item[:2])[2]
+    return _quiet(view, course)
+
+
+def of_place(view: Reader, course: Course, phase: Phase) -> Next:
+    """The one sentence about one environment."""
+    found = sorted(nexts(view, course, phase), key=lambda one: rank(one.kind))
+    if found:
+        return found[0]
+    place = course.places[phase.pk]
+    if place.live is None:
+        return Next("none", f"Nothing has come to **{phase.name}** yet")
+    return Next("nothing", f"Nothing newer waits for **{phase.name}**")
+
+
+def rank(kind: str) -> int:
+    """How pressing: the place of its state in the board's order."""
+    return STATES.index(STATE_OF[kind])
+
+
+def nexts(view: Reader, course: Course, phase: Phase) -> list[Next]:
+    """All that is about to happen, or keeps from happening, in one place."""
+    place = course.places[phase.pk]
+    found = [_pending(view, course, phase, move) for move in place.open]
+    ended = trouble(course, phase)
+    if ended and (ended.status == "errored" or not place.open):
+        found.append(_ended(view, course, phase, ended))
+    if place.health == "unhealthy" and place.live:
+        found.append(_sick(view, course, phase, place))
+    if not place.open and not ended:
+        found += _coming(view, course, phase)
+    return found
+
+
+def _quiet(view: Reader, course: Course) -> Next:
+    """Nothing is pending and nothing can move."""
+    live = {place.live.build.id for place in course.places.values() if place.live}
+    if not live and course.newest is None:
+        first = course.phases[0] if course.phases else None
+        may = first is not None and view.may("publish", first.pk, course.application.pk)
+        url = f"/apps/{course.application.slug}/releases/new/"
+        return Next("none", "No release yet", action=Action("publish", "New release", url) if may else None)
+    if not course.places:
+        return Next("none", "No environment yet")
+    if len(live) == 1 and all(place.live for place in course.places.values()):
+        return Next("nothing", "Same version everywhere")
+    return Next("nothing", "Nothing newer waits" if live else "Nothing is deployed yet")
+
+
+# --- what is open
+
+
+def _pending(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
+    if move.status in statuses.ACTIVE:
+        return _running(view, move)
+    if move.status == "queued":
+        return _queued(course.places[phase.pk], move)
+    return _waiting(view, course, phase, move)
+
+
+def steps_of(move: Move) -> tuple[int, int]:
+    """The step a running promotion is at, counted from 1, and how many there are; clean-up does not count."""
+    plan = [step for step in move.steps if step.when in ("run", "verify")]
+    done = sum(step.status in ("succeeded", "skipped") for step in plan)
+    return min(done + 1, len(plan)), len(plan)
+
+
+def remaining(view: Reader, move: Move) -> float | None:
+    """Seconds that a running promotion should still take; None: no estimate, or longer than usual."""
+    if move.usual is None or move.started_at is None:
+        return None
+    left = move.usual - (view.now - move.started_at).total_seconds()
+    return left if left > 0 else None
+
+
+def _running(view: Reader, move: Move) -> Next:
+    at, total = steps_of(move)
+    left = remaining(view, move)
+    tail = f", {words.duration(left)} left" if left is not None else ""
+    text = f"Step **{at} of {total}**{tail}" if total else f"**{move.build.version}** is on its way"
+    return Next("running", text, since=move.started_at, action=Action("watch", "Watch", _promotion(move)))
+
+
+def _queued(place: Place, move: Move) -> Next:
+    front = next((one for one in place.open if one.id != move.id and one.status in statuses.ACTIVE), None)
+    front = front or next((one for one in place.open if one.id < move.id and one.status == "queued"), None)
+    text = f"Queued behind **{front.build.version}**" if front else f"**{move.build.version}** starts in a moment"
+    return Next("queued", text, since=move.queued_at, action=Action("watch", "Watch", _promotion(move)))
+
+
+def _waiting(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
+    verdicts = gates.evaluate(facts(view, course, phase, move.build, move))
+    open_ones = [verdict for verdict in verdicts if verdict.state in ("failed", "waiting")]
+    found = [_of_verdict(view, phase, move, verdict) for verdict in open_ones]
+    if not found:
+        return Next("queued", f"**{move.build.version}** starts in a moment", since=move.requested_at)
+    return min(found, key=lambda one: rank(one.kind))
+
+
+def _of_verdict(view: Reader, phase: Phase, move: Move, verdict: gates.Verdict) -> Next:
+    look = Action("view", "View", _promotion(move))
+    if verdict.gate.startswith("approval") and verdict.state == "waiting":
+        return _approval(view, phase, move)
+    if verdict.gate == "schedule" and move.not_before and verdict.state == "waiting":
+        text = f"Scheduled for **{clock(move.not_before, view.now)}**"
+        return Next("scheduled", text, until=move.not_before, action=look)
+    if verdict.gate == "environment" and verdict.state == "waiting":
+        return Next("errored", verdict.reason, action=look)
+    return Next(KIND_OF_GATE.get(verdict.gate, "dependency"), verdict.reason, since=move.requested_at, action=look)
+
+
+# --- approvals
+
+
+def standing(view: Reader, phase: int, move: Move) -> list[approvals.Standing]:
+    """How far each rule of a waiting promotion is, by the one assignment that the verbs use."""
+    return approvals.assign(rules(move), signatures(move), view.approvers.get(phase, {}), barred(move))
+
+
+def rules(move: Move) -> list[approvals.Rule]:
+    """The frozen rules as the gates read them."""
+    return [
+        approvals.Rule(
+            one["name"],
+            one["role"],
+            one["role_id"],
+            one["count"],
+            one.get("allow_requester", False),
+            one.get("allow_author", False),
+        )
+        for one in move.rules
+    ]
+
+
+def signatures(move: Move) -> list[approvals.Signature]:
+    """The decisions that hold: on the present seal."""
+    return [approvals.Signature(one.person, one.decision) for one in move.marks if one.seal == move.seal]
+
+
+def barred(move: Move) -> dict[int, str]:
+    """Who may not count, and why: the requester, the author, or both."""
+    why: dict[int, list[str]] = {}
+    for who, part in ((move.requested_by, "requester"), (move.author, "author")):
+        if who is not None:
+            why.setdefault(who, []).append(part)
+    return {who: "+".join(parts) for who, parts in why.items()}
+
+
+def waits_for_me(view: Reader, phase: int, move: Move) -> list[str]:
+    """Roles as which the reader's approval would bring this promotion forward; empty: not asked."""
+    if move.status != "waiting" or not view.may("approve", phase):
+        return []
+    return [seat.rule.role for seat in standing(view, phase, move) if not seat.met and view.me in seat.candidates]
+
+
+def _approval(view: Reader, phase: Phase, move: Move) -> Next:
+    seats = [seat for seat in standing(view, phase.pk, move) if not seat.met]
+    groups = [(seat, people(view.actor, seat.candidates, view.names)) for seat in seats]
+    lonely = next((seat for seat, able in groups if len(able) < seat.missing), None)
+    if lonely:
+        text = f"Waits for a **{lonely.rule.role}**, and nobody left can give that approval"
+    else:
+        text = "Waits for " + listed(list(dict.fromkeys(_whom(seat, able) for seat, able in groups)))
+    who = list(dict.fromkeys(one for _, able in groups for one in able))
+    mine = any(one.you for one in who)
+    action = Action("review", "Review", f"/approvals/{move.id}/") if mine else Action("view", "View", _promotion(move))
+    return Next("approval", text, who, since=move.requested_at, until=move.approve_before, action=action)
+
+
+def _whom(seat: approvals.Standing, able: Sequence[Person]) -> str:
+    """One rule's part of the sentence: the people themselves when all are needed, else that one of them is enough."""
+    if len(able) == seat.missing:
+        return listed([one.text for one in able])
+    if len(able) <= 3 and seat.missing == 1:
+        return " or ".join([", ".join(one.text for one in able[:-1]), able[-1].text])
+    if able[0].you:
+        return f"**you** or another **{seat.rule.role}**"
+    return f"{seat.missing} × **{seat.rule.role}**" if seat.missing > 1 else f"a **{seat.rule.role}**"
+
+
+# --- what ended badly, what is sick, what could come
+
+
+def _ended(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
+    url, since = _promotion(move), move.finished_at
+    version = f"**{move.build.version}**"
+    if move.status == "errored":
+        may = view.may("roll_back", phase.pk, course.application.pk)
+        action = Action("resolve", "Resolve", url) if may else Action("view", "View", url)
+        text = f"Outcome of {version} in **{phase.name}** is unknown until someone decides"
+        return Next("errored", text, since=since, action=action)
+    action = Action("view", "View", url)
+    if move.status == "rejected":
+        by = next((mark.name for mark in move.marks if mark.decision == "rejected"), "")
+        text = f"Rejected by **{by}**, see comment" if by else f"{version} was rejected for **{phase.name}**"
+        return Next("rejected", text, since=since, action=action)
+    return Next("failed", f"{version} failed in **{phase.name}**{_because(move)}", since=since, action=action)
+
+
+def _because(move: Move) -> str:
+    """The step that failed, or the first sentence of the reason."""
+    step = next((one for one in move.steps if one.status in ("failed", "errored")), None)
+    if step:
+        return f", at “{step.name}”"
+    first = move.reason.split(". ")[0].rstrip(".")
+    return f": {first}" if first else ""
+
+
+def _sick(view: Reader, course: Course, phase: Phase, place: Place) -> Next:
+    since = f" since {clock(place.health_since, view.now)}" if place.health_since else ""
+    detail = f": {place.health_detail}" if place.health_detail else ""
+    base = f"/apps/{course.application.slug}/{phase.slug}/"
+    may = view.may("roll_back", phase.pk, course.application.pk)
+    action = Action("rollback", "Roll back", f"{base}rollback/") if may else Action("view", "View", base)
+    text = f"**{phase.name}** is unhealthy{since}{detail}"
+    return Next("health", text, since=place.health_since, action=action)
+
+
+def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
+    """What stands before this phase: it can go, or something keeps it."""
+    build = candidate(course, phase)
+    if build is None or _went_back(view, course, phase, build):
+        return []
+    verdicts = gates.evaluate(facts(view, course, phase, build))
+    failed = [verdict for verdict in verdicts if verdict.state == "failed"]
+    if any(verdict.gate in ("version", "release") for verdict in failed):
+        return []
+    held = failed or [one for one in verdicts if one.state == "waiting" and one.gate in ("lock", "environment")]
+    base = f"/apps/{course.application.slug}/{phase.slug}/"
+    if held:
+        kind = KIND_OF_GATE.get(held[0].gate, "dependency")
+        return [Next(kind, held[0].reason, action=Action("view", "View", held[0].link or base))]
+    may = view.may("promote", phase.pk, course.application.pk)
+    action = Action("promote", f"Promote to {phase.name}", f"{base}promote/?version={build.version}") if may else None
+    return [Next("ready", f"**{build.version}** can go to **{phase.name}**", action=action)]
+
+
+def _went_back(view: Reader, course: Course, phase: Phase, build: Build) -> bool:
+    """Whether the phase was rolled back from this release: it is not pushed forward again by itself."""
+    live = course.places[phase.pk].live
+    return bool(live and live.kind == "rollback" and phase.pk in view.reached.get(build.id, ()))
+
+
+# --- facts for the gates
+
+
+def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move | None = None) -> gates.Facts:
+    """The gates' facts from what was read for all places at once; the artifact is looked at where one release is."""
+    place, base = course.places[phase.pk], f"/apps/{course.application.slug}"
+    here = f"{base}/{phase.slug}/"
+    reached = view.reached.get(build.id, frozenset())
+    set_here = view.keys.get(place.environment, frozenset())
+    live, stop = place.live, phase.pipeline.prerelease_until
+    lower = bool(live and build.precedence < live.build.precedence)
+    errored = place.trouble if place.trouble and place.trouble.status == "errored" else None
+    return gates.Facts(
+        now=view.now,
+        application=course.application.name,
+        phase=phase.name,
+        version=build.version,
+        kind=move.kind if move else "deploy",
+        earlier=[_earlier(course, one, one.pk in reached) for one in course.phases if one.position < phase.position],
+        succeeded_here=phase.pk in reached,
+        live_version=live.build.version if live else "",
+        lower=lower,
+        allow_lower=bool(move and lower),
+        prerelease=build.channel != "stable",
+        prerelease_ends=stop.name if stop and phase.position > stop.position else "",
+        withdrawn=build.withdrawn,
+        missing_keys=[key for key in build.required if key not in set_here],
+        environment_problems=list(place.problems),
+        blocked_by=errored.id if errored and (move is None or errored.id != move.id) else None,
+        rules=rules(move) if move else (),
+        signatures=signatures(move) if move else (),
+        approvers=view.approvers.get(phase.pk, {}),
+        names=view.names,
+        barred=barred(move) if move else {},
+        approve_before=move.approve_before if move else None,
+        not_before=move.not_before if move else None,
+        not_after=move.not_after if move else None,
+        holds=[
+            gates.Hold(hold.reason, hold.by, phase.name if hold.phase else f"{course.application.name} in {phase.name}")
+            for hold in place.holds
+        ],
+        link_release=f"{base}/releases/{build.version}/",
+        link_environment=here,
+        link_configuration=f"{here}configuration/",
+        link_approve=f"/approvals/{move.id}/" if move else "",
+    )
+
+
+def _earlier(course: Course, phase: Phase, reached: bool) -> gates.Earlier:
+    link = f"/apps/{course.application.slug}/{phase.slug}/" if phase.pk in course.places else ""
+    return gates.Earlier(phase.name, phase.optional, reached, [], link)
+
+
+def _promotion(move: Move) -> str:
+    return f"/promotions/{move.id}/"

@@ -1,0 +1,85 @@
+"""Where artifacts lie: addressed by digest, written beside and renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A file in staging, hashed while it was written; size in bytes, digest in hexadecimal SHA-256."""
+
+    path: Path
+    name: str
+    digest: str
+    size: int
+
+
+def root() -> Path:
+    """The artifact storage of this installation."""
+    return Path(settings.HOME) / "artifacts"
+
+
+def staging() -> Path:
+    """Where uploads are written: on the storage's file system, so that a rename is enough. Made when missing."""
+    folder = root() / "staging"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def relative(digest: str) -> str:
+    """Where an artifact of this digest lies, below `root()`."""
+    return f"sha256/{digest[:2]}/{digest}"
+
+
+def path_of(digest: str) -> Path:
+    """The file of this digest, whether it exists or not."""
+    return root() / relative(digest)
+
+
+def keep(staged: Staged) -> str:
+    """Move a staged file to its digest's place, durably; the path below `root()`. The same bytes are kept once."""
+    place = path_of(staged.digest)
+    if place.exists() and place.stat().st_size == staged.size:
+        staged.path.unlink(missing_ok=True)
+        return relative(staged.digest)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.chmod(staged.path, 0o440)
+    staged.path.replace(place)
+    _sync(place.parent)
+    return relative(staged.digest)
+
+
+def problem(digest: str, size: int) -> str:
+    """Why this artifact cannot be used, as a sentence; empty when it lies there with its size."""
+    try:
+        found = path_of(digest).stat().st_size
+    except FileNotFoundError:
+        return f"The artifact sha256:{digest[:12]}… is missing from the storage. Publish it again, or restore it."
+    if found != size:
+        return f"The artifact sha256:{digest[:12]}… has {found} bytes, but {size} were published."
+    return ""
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

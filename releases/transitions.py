@@ -1,0 +1,110 @@
+"""The only writer of a promotion's status: the change, its event and its live topics in one breath."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from releases import statuses
+from releases.models import Promotion
+from relman.actors import Actor
+from relman.audit import record
+from relman.errors import Conflict
+from relman.live import publish_on_commit
+
+VERBS = {"running": "started"}
+CHANGING = (
+    "status",
+    "reason",
+    "revision",
+    "epoch",
+    "lease_until",
+    "lease_owner",
+    "wake_at",
+    "cleanup",
+    "takeovers",
+    "queued_at",
+    "started_at",
+    "finished_at",
+)
+"""Fields that a move may change: read back without dropping the relations that are loaded already."""
+
+
+def advance(
+    promotion: Promotion,
+    to: str,
+    *,
+    actor: Actor,
+    before: tuple[str, ...] = (),
+    detail: str = "",
+    holds: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Promotion:
+    """Move a promotion to status `to`, from one of `before` (default: all that may).
+
+    `holds` are further conditions on the row (the engine's epoch and lease). Exactly one
+    row must change: two racers have one winner, the other gets Conflict with the present
+    state. Returns the promotion, fresh.
+    """
+    before = before or tuple(status for status in statuses.STATUSES if statuses.may_move(status, to))
+    if not all(statuses.may_move(status, to) for status in before):
+        raise ValueError(f"No promotion moves from {before} to {to}.")
+    with transaction.atomic():
+        # An earlier status is read under the row's lock, so the event says what was true.
+        was = (
+            Promotion.objects.select_for_update(of=("self",))
+            .filter(pk=promotion.pk)
+            .values_list("status", flat=True)
+            .get()
+        )
+        changed = Promotion.objects.filter(pk=promotion.pk, status__in=before, **(holds or {})).update(
+            **{**_times(to), **fields}, status=to, revision=F("revision") + 1
+        )
+        if not changed:
+            raise lost(promotion.pk, was)
+        promotion.refresh_from_db(fields=CHANGING)
+        record(
+            f"promotion.{VERBS.get(to, to)}",
+            actor=actor,
+            subject=promotion,
+            promotion=promotion,
+            before={"status": was},
+            after={"status": to},
+            detail=detail or promotion.reason,
+        )
+        announce(promotion)
+    return promotion
+
+
+def lost(promotion_id: int, status: str) -> Conflict:
+    """The answer to whoever came second."""
+    word = statuses.LOOKS[status].word.lower()
+    return Conflict(
+        f"Promotion {promotion_id} is already {word}; nothing was changed.", code="wrong_state", state=status
+    )
+
+
+def announce(promotion: Promotion) -> None:
+    """Tell every page that shows this promotion, after commit."""
+    application = promotion.environment.application
+    publish_on_commit(
+        "board",
+        f"promotion:{promotion.pk}",
+        f"application:{application.slug}",
+        f"environment:{promotion.environment_id}",
+        "approvals",
+    )
+
+
+def _times(to: str) -> dict[str, Any]:
+    """The times that a status sets, by the database's clock."""
+    if to == "queued":
+        return {"queued_at": Now()}
+    if to == "running":
+        return {"started_at": Now()}
+    if to in statuses.ENDED:
+        return {"finished_at": Now(), "lease_until": None, "lease_owner": "", "wake_at": None}
+    return {}

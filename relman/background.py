@@ -1,0 +1,57 @@
+"""One thread a process for sends that nobody waits for: doorbells and live topics.
+
+A click must not wait for the broker, not even for one that swallows connections. What
+is lost here is sent again by the sweep, or shown by polling.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+LONGEST = 10_000
+
+_lock = threading.Lock()
+_owner = 0
+_work: queue.Queue[Callable[[], None]] = queue.Queue(LONGEST)
+
+
+def later(send: Callable[[], None]) -> None:
+    """Do it soon, in order, in this process; dropped when far too much waits already."""
+    _ensure_thread()
+    try:
+        _work.put_nowait(send)
+    except queue.Full:
+        log.warning("Too many sends wait; one was dropped. The sweep makes up for it.")
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Wait until all that was handed over is sent; False when it took too long. For tests and process ends."""
+    done = threading.Event()
+    later(done.set)
+    return done.wait(timeout)
+
+
+def _ensure_thread() -> None:
+    global _owner, _work
+    if _owner == os.getpid():
+        return
+    with _lock:
+        if _owner != os.getpid():
+            # A forked child inherits the queue but not the thread.
+            _work = queue.Queue(LONGEST)
+            threading.Thread(target=_run, args=(_work,), name="sends", daemon=True).start()
+            _owner = os.getpid()
+
+
+def _run(work: queue.Queue[Callable[[], None]]) -> None:
+    while True:
+        send = work.get()
+        try:
+            send()
+        except Exception as error:  # the next one must still go out
+            log.info("A send failed: %s", error)
