@@ -38,6 +38,7 @@ class Valkey:
             "save": "",
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
+            "set-proc-title": "no",  # the title would be written over the environment that says whose it is
         }
         server = [str(binaries.valkey()), *(word for name, value in options.items() for word in (f"--{name}", value))]
         return Service("Valkey", tied(server, signal.SIGKILL), ready=self._ready, environment=self.environment)

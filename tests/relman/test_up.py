@@ -1,0 +1,209 @@
+"""`manage.py up` as a person meets it: real processes, killed for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = {"postgres", "valkey-server", "uvicorn", "celery", "caddy"}
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("up")]
+
+
+def wait_until(what: Callable[[], bool], seconds: float) -> float | None:
+    """Seconds until it was true; None when it was not in time."""
+    begin = time.monotonic()
+    while not what():
+        if time.monotonic() - begin > seconds:
+            return None
+        time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+@dataclass
+class Installation:
+    """One data directory and two ports, and the `up` that runs there."""
+
+    home: Path
+    port: int
+    gateway_port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def screen(self) -> Path:
+        return self.home.with_suffix(".screen")
+
+    def environment(self) -> dict[str, str]:
+        ports = {"RELMAN_PORT": str(self.port), "RELMAN_GATEWAY_PORT": str(self.gateway_port)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RELMAN_", "PYTEST_"))}
+        return {**kept, **ports, "RELMAN_HOME": str(self.home)}
+
+    def start(self) -> None:
+        with self.screen.open("wb") as screen:
+            command = [sys.executable, "manage.py", "up"]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(), stdout=screen, stderr=screen, start_new_session=True
+            )
+        assert wait_until(self.is_ready, 60) is not None, self.said()
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
+        return "RelMan is ready at" in self.said()
+
+    def said(self) -> str:
+        return self.screen.read_text()
+
+    def end(self, sign: signal.Signals, seconds: float = 40) -> int:
+        assert self.process is not None
+        self.process.send_signal(sign)
+        return self.process.wait(seconds)
+
+    def processes(self) -> dict[int, str]:
+        """Every process that carries our data directory and port, but `up` itself: number -> command line."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            pid = int(folder.name)
+            if (self.process is None or pid != self.process.pid) and self._ours(folder):
+                found[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return {pid: command for pid, command in found.items() if command}
+
+    def _ours(self, folder: Path) -> bool:
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return {f"RELMAN_HOME={self.home}".encode(), f"RELMAN_PORT={self.port}".encode()} <= set(variables)
+
+    def mains(self, word: str) -> set[int]:
+        """The processes of one service that `up` itself started."""
+        assert self.process is not None
+        ours = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {pid for pid, command in self.processes().items() if word in command and str(pid) in ours}
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    place = Installation(tmp_path / "relman", *free_ports())
+    yield place
+    if place.process is not None and place.process.poll() is None:
+        place.end(signal.SIGKILL)
+        wait_until(lambda: not place.processes(), 20)
+
+
+def serves(installation: Installation) -> bool:
+    """Web and gateway accept connections."""
+    for port in (installation.port, installation.gateway_port):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+    return True
+
+
+def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Installation) -> None:
+    bystander = subprocess.Popen(["sleep", "600"])
+    installation.start()
+    assert serves(installation)
+    for word in sorted(SERVICES):
+        (before,) = installation.mains(word)
+        family = [pid for pid, command in installation.processes().items() if word in command]
+        os.kill(before, signal.SIGKILL)
+        took = wait_until(lambda word=word, old=before: bool(installation.mains(word) - {old}), 5)  # type: ignore[misc]
+        assert took is not None, f"{word} did not come back:\n{installation.said()}"
+        assert not set(family) & set(installation.processes()), f"{word} left something behind"
+    assert wait_until(lambda: serves(installation), 10) is not None
+    assert installation.end(signal.SIGINT) == 0
+    assert installation.processes() == {}
+    assert "Stopping." in installation.said()
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
+def test_sigterm_leaves_nothing_and_the_next_start_finds_its_data(installation: Installation) -> None:
+    installation.start()
+    keys = {path.name: path.read_text() for path in (installation.home / "keys").iterdir()}
+    assert {"session", "secrets"} <= set(keys)
+    assert installation.end(signal.SIGTERM) == 0
+    assert installation.processes() == {}
+    assert not serves(installation)
+    installation.start()
+    assert {path.name: path.read_text() for path in (installation.home / "keys").iterdir()} == keys
+    assert installation.end(signal.SIGTERM) == 0
+
+
+def test_kill_of_up_itself_leaves_nothing_and_the_next_start_is_clean(installation: Installation) -> None:
+    installation.start()
+    assert len(installation.processes()) >= len(SERVICES)
+    installation.end(signal.SIGKILL)
+    assert wait_until(lambda: not installation.processes(), 15) is not None, installation.processes()
+    installation.start()
+    assert serves(installation)
+    installation.end(signal.SIGKILL)
+    installation.start()  # at once, while what was left is still ending
+    assert installation.end(signal.SIGTERM) == 0
+
+
+def test_two_run_side_by_side_but_not_in_one_place(installation: Installation, tmp_path: Path) -> None:
+    other = Installation(tmp_path / "other", *free_ports())
+    installation.start()
+    try:
+        other.start()
+        assert serves(installation)
+        assert serves(other)
+        same_place = refused(Installation(installation.home, *free_ports()))
+        assert f"RelMan is already running from {installation.home}. Stop that one first" in same_place
+        third = Installation(tmp_path / "third", installation.port, free_ports()[0])
+        assert f"Port {installation.port} on 127.0.0.1 cannot be used" in refused(third)
+    finally:
+        other.end(signal.SIGTERM)
+    assert other.processes() == {}
+    assert serves(installation)
+    assert installation.end(signal.SIGTERM) == 0
+
+
+def refused(installation: Installation) -> str:
+    """What `up` says when it does not start."""
+    command = [sys.executable, "manage.py", "up"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=installation.environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+def test_everything_listens_on_the_loopback_address_only(installation: Installation) -> None:
+    installation.start()
+    inodes = set()
+    for pid in installation.processes():
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            name = os.readlink(handle)
+            if name.startswith("socket:["):
+                inodes.add(name[8:-1])
+    listening = [
+        (int(row[1].split(":")[1], 16), row[1].split(":")[0])
+        for table in ("tcp", "tcp6")
+        for row in (line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if row[3] == "0A" and row[9] in inodes
+    ]
+    assert {port for port, _ in listening} == {installation.port, installation.gateway_port}
+    assert {address for _, address in listening} == {"0100007F"}
+    assert installation.end(signal.SIGTERM) == 0
