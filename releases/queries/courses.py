@@ -180,6 +180,7 @@ def trouble(course: Course, phase: Phase) -> Move | None:
 
 def complete(view: Reader, courses: Iterable[Course]) -> None:
     """Read what the sentences need: approvers and names, where candidates succeeded, keys they require."""
+    courses = list(courses)
     coming = [
         (course.places[phase.pk], build)
         for course in courses
@@ -188,7 +189,7 @@ def complete(view: Reader, courses: Iterable[Course]) -> None:
     ]
     waiting = [move for course in courses for place in course.places.values() for move in place.open]
     view.reached = reached({build.id for _, build in coming} | {move.build.id for move in waiting})
-    view.keys = _keys(coming, waiting)
+    view.keys = _keys(coming)
     everywhere = [place for course in courses for place in course.places.values()]
     approvers_for(view, [(place.phase, move) for place in everywhere for move in place.open])
 
@@ -203,14 +204,10 @@ def approvers_for(view: Reader, waiting: Iterable[tuple[int, Move]]) -> None:
     view.names.update({user.pk: user.display for user in User.objects.filter(pk__in=people)})
 
 
-def _keys(coming: Iterable[tuple[Place, Build]], waiting: Iterable[Move]) -> dict[int, frozenset[str]]:
+def _keys(coming: Iterable[tuple[Place, Build]]) -> dict[int, frozenset[str]]:
     """Environment -> which of the keys that what comes there requires are set."""
-    wanted: dict[int, set[str]] = {}
-    for place, build in coming:
-        wanted.setdefault(place.environment, set()).update(build.required)
-    for move in waiting:
-        wanted.setdefault(move.environment, set()).update(move.build.required)
-    keys = set().union(*wanted.values()) if wanted else set()
+    wanted = {place.environment: set(build.required) for place, build in coming}
+    keys = set().union(*wanted.values())
     if not keys:
         return {}
     rows = Variable.objects.filter(environment_id__in=list(wanted), key__in=keys).order_by()

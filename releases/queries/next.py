@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from phases.models import Phase
 from releases import approvals, gates, statuses
 from releases.queries.courses import Course, Reader, candidate, trouble
+from releases.queries.facts import barred_people, problems_of, rule_of
 from releases.queries.places import Build, Move, Place
 from releases.queries.shared import Action, Next, Person, clock, listed, people
 from relman import words
@@ -165,36 +166,18 @@ def _of_verdict(view: Reader, phase: Phase, move: Move, verdict: gates.Verdict) 
 
 def standing(view: Reader, phase: int, move: Move) -> list[approvals.Standing]:
     """How far each rule of a waiting promotion is, by the one assignment that the verbs use."""
-    return approvals.assign(rules(move), signatures(move), view.approvers.get(phase, {}), barred(move))
+    barred = barred_people(move.requested_by, move.author)
+    return approvals.assign(rules(move), signatures(move), view.approvers.get(phase, {}), barred)
 
 
 def rules(move: Move) -> list[approvals.Rule]:
     """The frozen rules as the gates read them."""
-    return [
-        approvals.Rule(
-            one["name"],
-            one["role"],
-            one["role_id"],
-            one["count"],
-            one.get("allow_requester", False),
-            one.get("allow_author", False),
-        )
-        for one in move.rules
-    ]
+    return [rule_of(one) for one in move.rules]
 
 
 def signatures(move: Move) -> list[approvals.Signature]:
     """The decisions that hold: on the present seal."""
     return [approvals.Signature(one.person, one.decision) for one in move.marks if one.seal == move.seal]
-
-
-def barred(move: Move) -> dict[int, str]:
-    """Who may not count, and why: the requester, the author, or both."""
-    why: dict[int, list[str]] = {}
-    for who, part in ((move.requested_by, "requester"), (move.author, "author")):
-        if who is not None:
-            why.setdefault(who, []).append(part)
-    return {who: "+".join(parts) for who, parts in why.items()}
 
 
 def waits_for_me(view: Reader, phase: int, move: Move) -> list[str]:
@@ -314,18 +297,18 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
         succeeded_here=phase.pk in reached,
         live_version=live.build.version if live else "",
         lower=lower,
-        allow_lower=bool(move and lower),
+        allow_lower=bool(move and move.allow_lower),
         prerelease=build.channel != "stable",
         prerelease_ends=stop.name if stop and phase.position > stop.position else "",
         withdrawn=build.withdrawn,
-        missing_keys=[key for key in build.required if key not in set_here],
-        environment_problems=list(place.problems),
+        missing_keys=list(move.missing) if move else [key for key in build.required if key not in set_here],
+        environment_problems=problems_of(phase.name, place.findings, place.checked_at),
         blocked_by=errored.id if errored and (move is None or errored.id != move.id) else None,
         rules=rules(move) if move else (),
         signatures=signatures(move) if move else (),
         approvers=view.approvers.get(phase.pk, {}),
         names=view.names,
-        barred=barred(move) if move else {},
+        barred=barred_people(move.requested_by, move.author) if move else {},
         approve_before=move.approve_before if move else None,
         not_before=move.not_before if move else None,
         not_after=move.not_after if move else None,

@@ -17,6 +17,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, CharField, Expression, F, JSONField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Concat, JSONObject, NullIf, Trim
 
+from phases import configuration
 from phases.models import Environment, Lock
 from releases import statuses
 from releases.models import Approval, Promotion, Release, Step
@@ -80,6 +81,9 @@ class Move:
     finished_at: datetime | None
     revision: int
     seal: str = ""
+    allow_lower: bool = False
+    missing: tuple[str, ...] = ()
+    """Keys that its release requires and its frozen configuration does not set."""
     rules: tuple[dict[str, Any], ...] = ()
     marks: tuple[Mark, ...] = ()
     steps: tuple[Line, ...] = ()
@@ -106,7 +110,8 @@ class Place:
     health: str
     health_detail: str
     health_since: datetime | None
-    problems: tuple[str, ...]
+    findings: tuple[dict[str, Any], ...]
+    checked_at: datetime | None
     holds: tuple[LockHold, ...]
     live: Move | None = None
     open: tuple[Move, ...] = ()
@@ -153,7 +158,7 @@ def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, 
             holds=ArraySubquery(locks.values(json=hold)),
         )
         .values(
-            "id", "application_id", "phase_id", "health", "health_detail", "health_since", "findings",
+            "id", "application_id", "phase_id", "health", "health_detail", "health_since", "findings", "checked_at",
             "live_id", "trouble_id", "holds",
         )
     )  # fmt: skip
@@ -181,13 +186,14 @@ def _promotions(chosen: QuerySet[Promotion]) -> Iterable[Mapping[str, Any]]:
             carried=_only((*statuses.ACTIVE, "failed", "errored"), lines, lines.output_field),
             took=_only((*statuses.ACTIVE, "queued"), usual, usual.output_field),
             needs=_only(statuses.PENDING, F("rules"), JSONField()),
+            frozen=_only(statuses.PENDING, F("snapshot"), JSONField()),
         )
         .values(
             "id", "environment_id", "kind", "status", "reason", "requested_by_id", "requested_at", "not_before",
             "not_after", "approve_before", "queued_at", "started_at", "finished_at", "revision", "seal",
             "release_id", "release__version", "release__precedence", "release__channel", "release__withdrawn",
             "release__author_user_id", "release__manifest__configuration__required",
-            "marks", "carried", "took", "needs",
+            "marks", "carried", "took", "needs", "frozen", "allow_lower", "frozen", "allow_lower",
         )
     )  # fmt: skip
 
@@ -233,11 +239,19 @@ def _move(row: Mapping[str, Any]) -> Move:
         finished_at=row["finished_at"],
         revision=row["revision"],
         seal=row["seal"],
+        allow_lower=row["allow_lower"],
+        missing=_missing(row),
         rules=tuple(row["needs"] or ()),
         marks=tuple(Mark(**mark) for mark in row["marks"] or ()),
         steps=tuple(Line(**line) for line in row["carried"] or ()),
         usual=usual(row["took"] or ()),
     )
+
+
+def _missing(row: Mapping[str, Any]) -> tuple[str, ...]:
+    if row["frozen"] is None:
+        return ()
+    return tuple(configuration.missing(row["frozen"], required_keys(row["release__manifest__configuration__required"])))
 
 
 def moves(chosen: QuerySet[Promotion]) -> list[Move]:
@@ -270,7 +284,8 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         health=row["health"],
         health_detail=row["health_detail"],
         health_since=row["health_since"],
-        problems=tuple(found["sentence"] for found in row["findings"] or () if not found.get("ok", True)),
+        findings=tuple(row["findings"] or ()),
+        checked_at=row["checked_at"],
         holds=tuple(LockHold(hold["reason"], hold["by"] or "RelMan", bool(hold["phase"])) for hold in row["holds"]),
         live=live,
         open=opened,
