@@ -2,6 +2,7 @@
 
 from .access import Grant, PhaseGroupPermission, PhaseUserPermission, Role, RoleRight, Rule
 from .environments import Component, Environment, Lock, Variable
+from .passes import Pass
 from .people import Token, User
 from .pipelines import Application, Phase, Pipeline
 
@@ -11,6 +12,7 @@ __all__ = [
     "Environment",
     "Grant",
     "Lock",
+    "Pass",
     "Phase",
     "PhaseGroupPermission",
     "PhaseUserPermission",

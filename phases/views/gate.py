@@ -1,0 +1,180 @@
+"""The gateway's questions: may this request pass, and how does a browser come to its pass.
+
+verify: Caddy asks it about each request to a private phase; answered from the record each time, cached nowhere.
+begin: on RelMan's own host, for whoever is signed in. enter: on the environment's host, for a one-time code.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.urls import path
+from django.views.decorators.http import require_GET
+
+from phases import gateway, passes, permissions, tokens
+from phases.gateway import pages, probe
+from phases.gateway.routes import IDENTITY, pass_cookie
+from phases.models import Environment, User
+from relman import throttle
+from relman.actors import Actor
+from relman.errors import Forbidden, NotFound, RelManError
+from relman.http import problem_response
+
+SIGN_IN = (
+    "Sign in to RelMan in a browser, or send RelMan-Token with a token of yours: this address is open only to the "
+    "roles that may open its phase."
+)
+BAD_TOKEN = "RelMan does not accept this token. It may be mistyped, expired or revoked."  # noqa: S105
+USED_CODE = "This way in was used already, or is older than 30 seconds. Open the address again."
+
+
+@require_GET
+def verify(request: HttpRequest, environment: int) -> HttpResponse:
+    """204 with every identity header: pass. 302: a browser that has to sign in. 401, 403, 404: no."""
+    try:
+        target = _environment(environment)
+        if probe.valid(gateway.place(), target.pk, request.headers.get(probe.HEADER, "")):
+            return _pass(None, "check")
+        if target.phase.public:
+            return _pass(None, "public")
+        return _judge(request, target)
+    except RelManError as error:
+        return _refused(request, error)
+
+
+def _judge(request: HttpRequest, target: Environment) -> HttpResponse:
+    actor, via = _who(request, target)
+    if actor is None:
+        if _is_browser(request):
+            return _to_sign_in(request, target)
+        raise _unknown(SIGN_IN)
+    permissions.require(actor, "open", target)
+    return _pass(actor.user, via)
+
+
+def _who(request: HttpRequest, target: Environment) -> tuple[Actor | None, str]:
+    """The actor and how they show who they are: a token before a cookie. None: they show nothing that counts."""
+    raw = request.headers.get("RelMan-Token", "")
+    if raw:
+        known = tokens.authenticate(raw)
+        if known is None:
+            key = f"token {request.META.get('REMOTE_ADDR', '')}"
+            throttle.check(key, throttle.TOKENS)
+            throttle.fail(key)
+            raise _unknown(BAD_TOKEN)
+        owner, token = known
+        return Actor(owner, "gateway", _address(request), token), "token"
+    cookie = request.COOKIES.get(pass_cookie(settings.GATEWAY_PORT), "")
+    user = passes.person(cookie, target.pk) if cookie else None
+    return (Actor(user, "gateway", _address(request)) if user else None), "page"
+
+
+def _unknown(sentence: str) -> RelManError:
+    return RelManError(sentence, code="unauthenticated", status=401, challenge="Bearer")
+
+
+def _address(request: HttpRequest) -> str:
+    """The client's, as the gateway saw it. It is shown in the record and decides nothing."""
+    return request.headers.get("X-Forwarded-For", "") or request.META.get("REMOTE_ADDR", "")
+
+
+def _is_browser(request: HttpRequest) -> bool:
+    """A page is asked for: it can be asked for again after signing in."""
+    return request.headers.get("X-Forwarded-Method", "GET") == "GET" and _wants_page(request)
+
+
+def _wants_page(request: HttpRequest) -> bool:
+    return "text/html" in request.headers.get("Accept", "").lower()
+
+
+def _to_sign_in(request: HttpRequest, target: Environment) -> HttpResponse:
+    back = passes.local_path(request.headers.get("X-Forwarded-Uri", "/"))
+    query = urlencode({"environment": target.pk, "next": back})
+    return _private(HttpResponseRedirect(f"{settings.PUBLIC_URL}/_gate/begin?{query}"))
+
+
+def _pass(user: User | None, via: str) -> HttpResponse:
+    """Every identity header, always: one left out could be the client's own."""
+    name = quote(user.username, safe="@.+-_") if user else ""
+    return _private(HttpResponse(status=204, headers=dict(zip(IDENTITY, (name, via), strict=True))))
+
+
+@require_GET
+def begin(request: HttpRequest) -> HttpResponse:
+    """Give whoever is signed in a code, and send them back to the environment's host with it."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))
+    target = _environment(_number(request.GET.get("environment", "")))
+    actor = Actor(cast(User, request.user), "page", request.META.get("REMOTE_ADDR", ""))
+    code = passes.admit(target, actor=actor, session_key=request.session.session_key or "")
+    query = urlencode({"code": code, "next": passes.local_path(request.GET.get("next", "/"))})
+    return _private(HttpResponseRedirect(f"http://{target.host}:{settings.GATEWAY_PORT}/_relman/enter?{query}"))
+
+
+@require_GET
+def enter(request: HttpRequest, environment: int) -> HttpResponse:
+    """On the environment's host: the code for a cookie, and on to where the browser wanted to go."""
+    cookie = passes.enter(request.GET.get("code", ""), environment)
+    back = passes.local_path(request.GET.get("next", "/"))
+    if cookie is None:
+        text = pages.page("This way in is closed", USED_CODE, ("Open the address again", back))
+        return _private(_page(text, 403))
+    response = _private(HttpResponseRedirect(back))
+    # Host-only: no Domain. Not Secure: environments have plain addresses on this machine.
+    response.set_cookie(pass_cookie(settings.GATEWAY_PORT), cookie, httponly=True, samesite="Lax")
+    return response
+
+
+def sign_out(request: HttpRequest) -> None:
+    """To be called by the sign-out, before the session is gone: every environment is closed with it."""
+    passes.end(request.session.session_key)
+
+
+def _environment(number: int) -> Environment:
+    """NotFound: there is none."""
+    found = Environment.objects.select_related("application", "phase").filter(pk=number).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise NotFound()
+    return int(text)
+
+
+def _refused(request: HttpRequest, error: RelManError) -> HttpResponse:
+    """A page for browsers, a problem document for programs; both stand on the environment's host."""
+    if not _wants_page(request):
+        return _private(problem_response(error))
+    if isinstance(error, NotFound):
+        return _private(_page(pages.page("There is nothing here", "No environment has this address."), 404))
+    title = "You may not open this" if isinstance(error, Forbidden) else "RelMan does not know you here"
+    link = ("To RelMan", f"{settings.PUBLIC_URL}/")
+    response = _private(_page(pages.page(title, error.message, link), error.status))
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _page(text: str, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, headers=pages.HEADERS)
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+urlpatterns = [
+    path("verify/<int:environment>", verify, name="gate-verify"),
+    path("begin", begin, name="gate-begin"),
+    path("enter/<int:environment>", enter, name="gate-enter"),
+]
