@@ -20,8 +20,8 @@ from pathlib import Path
 from .process import kill_group
 
 ROOT = Path(__file__).resolve().parents[2]
-GRACE = 10.0
-"""Seconds between a polite signal and SIGKILL."""
+GRACE = 20.0
+"""Seconds between a polite signal and SIGKILL: deployed applications alone may take ten."""
 
 
 class Guard:

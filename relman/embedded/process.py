@@ -37,6 +37,8 @@ class Service:
     cwd: Path | None = None
     prepare: Callable[[], object] = lambda: None
     """Done before each start, after a crash too: put right what the process needs or has left."""
+    cleanup: Callable[[], object] = lambda: None
+    """Done once it has ended for good."""
 
 
 def tied(argv: Sequence[str], death: signal.Signals) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
+from pathlib import Path
 
 from .folders import PRIVATE
 from .place import held, here
@@ -22,6 +24,7 @@ def main() -> int:
             print(f"There is nothing to forget in {home}.")
             return 0
         with held(home):
+            _forget_deployments(home)
             for name in FORGOTTEN:
                 shutil.rmtree(home / name, ignore_errors=True)
             (home / "demo-accounts.json").unlink(missing_ok=True)
@@ -32,6 +35,17 @@ def main() -> int:
         return 1
     print(f"Forgotten: {home}")
     return 0
+
+
+def _forget_deployments(home: Path) -> None:
+    """The local driver notes where it unpacks, when that is elsewhere: one folder for each environment."""
+    note = home / "targets" / "control" / "place"
+    elsewhere = os.environ.get("RELMAN_TARGETS") or (note.read_text() if note.exists() else "")
+    if elsewhere:
+        for environment in Path(elsewhere).glob("e[0-9]*"):
+            shutil.rmtree(environment, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            Path(elsewhere).rmdir()
 
 
 if __name__ == "__main__":

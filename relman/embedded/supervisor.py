@@ -108,6 +108,7 @@ class Supervisor:
             for running in batch:
                 process.kill_group(running.process.pid)
                 running.process.wait()
+                running.service.cleanup()
                 self.guard.ended(running.process.pid)
         self.batches.clear()
         self.guard.close()

@@ -11,9 +11,11 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from phases import gateway as routing
+from phases.drivers.local.layout import Layout
+from phases.drivers.local.supervisor import Supervisor
 from relman.embedded import up
 from relman.embedded.place import Place
-from relman.embedded.process import Service, tied
+from relman.embedded.process import SYSTEM_PATH, Service, tied
 
 
 class Command(BaseCommand):
@@ -31,8 +33,20 @@ class Command(BaseCommand):
 
 
 def applications(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
-    """The supervisor of what the local driver deployed."""
-    return []
+    """The supervisor of what the local driver deployed: it brings up what its record says, and ends it when it ends."""
+    processes = Supervisor(Layout(place.home))
+    return [
+        Service(
+            "applications",
+            tied(processes.argv(), signal.SIGTERM),
+            ready=processes.is_running,
+            orphaned=signal.SIGTERM,
+            grace=20,
+            environment={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", **place.names},
+            prepare=processes.argv,
+            cleanup=processes.stop,
+        )
+    ]
 
 
 def gateway(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
