@@ -1,6 +1,24 @@
 """Every address of RelMan."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from relman import views
+
+handler400 = "relman.http.bad_request"
+handler403 = "relman.http.forbidden"
+handler404 = "relman.http.not_found"
+handler500 = "relman.http.unexpected"
+
+urlpatterns = [
+    path("", views.soon, name="home"),
+    path("signin/", views.soon, name="signin"),
+    path("signout/", views.soon, name="signout"),
+    path("me/", views.soon, name="me"),
+    path("me/theme/", views.soon, name="theme"),
+    path("help/", views.soon, name="help"),
+    path("more/", views.soon, name="more"),
+    path("admin/", admin.site.urls),
+    path("", include("phases.urls")),
+    path("", include("releases.urls")),
+]
