@@ -65,6 +65,7 @@ def _start(supervisor: Supervisor, place: Place, applications: Parts, gateway: P
     supervisor.once("migrate", manage("migrate", "--noinput"), environment)
     supervisor.batch(*applications(place, environment))
     supervisor.batch(web(place, environment), worker(valkey, environment), *gateway(place, environment))
+    supervisor.once("routes", manage("sync_gateway"), environment)
     if place.demo:
         supervisor.once("demo", manage("demo"), environment, shown=True)
 
