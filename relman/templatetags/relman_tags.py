@@ -94,6 +94,16 @@ def when(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def at(moment: datetime | None) -> SafeString | str:
+    """A moment inside a sentence: `today at 09:50`, `Wed 17 Jun 06:00`."""
+    if not moment:
+        return ""
+    here, now = timezone.localtime(moment), timezone.localtime()
+    said = words.clock(here, now)
+    return _time(moment, f"today at {said}" if here.date() == now.date() else said)
+
+
+@register.filter
 def stamp(moment: datetime | None) -> SafeString | str:
     """A moment with day and seconds: audit trail."""
     return _time(moment, words.stamp(timezone.localtime(moment))) if moment else ""

@@ -40,7 +40,8 @@ export function connection({ topics, changed, refreshAll, updated }) {
   function receive(data) {
     try {
       const { topic } = JSON.parse(data);
-      if (topic) changed(topic);
+      if (topic === "*") refreshAll();
+      else if (topic) changed(topic);
     } catch {
       /* Not ours. */
     }
@@ -70,8 +71,7 @@ export function connection({ topics, changed, refreshAll, updated }) {
   function draw(lost) {
     if (!mark || mark.classList.contains("lost") === lost) return;
     mark.classList.toggle("lost", lost);
-    const at = mark.querySelector("[data-sync-at]");
-    mark.replaceChildren(lost ? "Reconnecting, shows " : "Updated ", at);
+    mark.querySelector("[data-sync-word]").textContent = lost ? "Reconnecting, shows" : "Updated";
   }
 
   function close() {
