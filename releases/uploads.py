@@ -110,9 +110,7 @@ class HashingUploadHandler(FileUploadHandler):
 
     chunk_size = BLOCK
 
-    def __init__(self, request: HttpRequest | None = None) -> None:
-        super().__init__(request)
-        self._writer: Writer | None = None
+    _writer: Writer
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -121,16 +119,13 @@ class HashingUploadHandler(FileUploadHandler):
             at_end(self.request, self._writer.discard)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        assert self._writer is not None
         self._writer.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile:
-        assert self._writer is not None
         return StagedUpload(self._writer.finish(), self.content_type)
 
     def upload_interrupted(self) -> None:
-        if self._writer is not None:
-            self._writer.discard()
+        self._writer.discard()
 
 
 class UploadMiddleware:

@@ -4,9 +4,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "relman.settings")
 
-from django.core.asgi import get_asgi_application
+from relman.streaming import application as streaming
 
-django = get_asgi_application()
+django = streaming()
 
 
 async def application(scope, receive, send):  # type: ignore[no-untyped-def]

@@ -10,6 +10,8 @@ class RelManError(Exception):
 
     code = "error"
     status = 400
+    recorded = False
+    """Whether the refusal stands in the record already."""
 
     def __init__(self, message: str, *, code: str = "", status: int = 0, **extra: Any) -> None:
         super().__init__(message)

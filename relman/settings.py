@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "relman.http.ErrorMiddleware",
+    "releases.uploads.UploadMiddleware",
 ]
 ROOT_URLCONF = "relman.urls"
 ASGI_APPLICATION = "relman.asgi.application"
@@ -111,7 +112,7 @@ DATABASES = {"default": database(value("DATABASE_URL", "postgres://localhost/rel
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "phases.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["relman.throttle.PasswordBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -193,7 +194,7 @@ DRAIN = whole("RELMAN_DRAIN", 10)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "relman.api.BearerAuthentication",
+        "relman.identity.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -202,7 +203,18 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "relman.http.api_exception",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
-SPECTACULAR_SETTINGS = {"TITLE": "RelMan", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "RelMan",
+    "DESCRIPTION": "Plan, schedule and control the movement of releases through their phases.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "PREPROCESSING_HOOKS": ["relman.schema.ours"],
+    "ENUM_NAME_OVERRIDES": {
+        "PromotionStatus": "releases.statuses.STATUSES",
+        "StepStatus": "releases.statuses.STEP_STATUSES",
+    },
+}
 
 LOGGING = {
     "version": 1,

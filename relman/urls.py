@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from relman import views
+from relman import docs, views
 
 handler400 = "relman.http.bad_request"
 handler403 = "relman.http.forbidden"
@@ -19,6 +19,10 @@ urlpatterns = [
     path("help/", views.soon, name="help"),
     path("more/", views.soon, name="more"),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("releases.api.urls")),
+    path("api/schema/", docs.Document.as_view(), name="api-schema"),
+    path("api/docs/", docs.page, name="api-docs"),
+    path("_gate/", include("phases.views.gate")),
     path("", include("phases.urls")),
     path("", include("releases.urls")),
 ]

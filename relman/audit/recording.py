@@ -99,6 +99,7 @@ def recorded(verb: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
             except RelManError as error:
                 if outermost and not isinstance(error, Invalid):
                     _refused(verb, error, args, kwargs)
+                    error.recorded = True
                 raise
             finally:
                 _depth.reset(depth)
