@@ -1,0 +1,22 @@
+"""What tests of releases share."""
+
+import pytest
+
+from releases import dispatch
+from releases.engine import sweep
+from tests import factories
+
+
+@pytest.fixture
+def bell(monkeypatch):
+    """Which promotions were rung for; nothing is sent."""
+    rung: list[int] = []
+    monkeypatch.setattr(dispatch, "ring_now", rung.append)
+    monkeypatch.setattr(sweep, "ring_now", rung.append)
+    return rung
+
+
+@pytest.fixture
+def shop(transactional_db, bell):
+    """Pipeline, application, people; committed, because the engine works in threads of its own."""
+    return factories.shop()
