@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from phases import configuration, permissions
-from phases.models import Environment, Lock, Phase, User
+from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
 from releases.queries.lookups import live_of
@@ -160,9 +160,7 @@ def _holds(environment: Environment) -> list[gates.Hold]:
 def _target(question: Question) -> dict[str, Any]:
     """Whether the environment is ready, and who sees to it when it is not."""
     environment, found = question.environment, dict[str, Any]()
-    problems = [one["sentence"] for one in environment.findings if not one["ok"]]
-    if environment.checked_at is None:
-        problems = [f"{environment.phase.name} has never been checked. Open the environment and check it."]
+    problems = problems_of(environment.phase.name, environment.findings, environment.checked_at)
     blocked = (
         Promotion.objects.filter(environment=environment, status="errored")
         .order_by("-id")
@@ -176,6 +174,13 @@ def _target(question: Question) -> dict[str, Any]:
     if blocked:
         found["resolvers"] = _names("roll_back", environment.phase)
     return found
+
+
+def problems_of(phase: str, findings: Sequence[Mapping[str, Any]], checked_at: datetime | None) -> list[str]:
+    """What keeps an environment from being ready, as its last check found it."""
+    if checked_at is None:
+        return [f"{phase} has never been checked. Open the environment and check it."]
+    return [one["sentence"] for one in findings if not one["ok"]]
 
 
 def _names(right: str, phase: Phase) -> list[str]:
@@ -193,6 +198,23 @@ def _people(question: Question) -> dict[str, Any]:
     names = {user.pk: user.display for user in User.objects.filter(pk__in=involved)}
     barred = barred_people(question.requester, question.release.author_user_id)
     return {"rules": rules, "signatures": signatures, "approvers": approvers, "names": names, "barred": barred}
+
+
+def rules_of(environment: Environment) -> list[dict[str, Any]]:
+    """The phase's approval rules, as they are frozen into a promotion."""
+    rules = Rule.objects.filter(phase_id=environment.phase_id).select_related("role").order_by("name")
+    return [
+        {
+            "name": rule.name,
+            "role": rule.role.name,
+            "role_id": rule.role_id,
+            "count": rule.count,
+            "allow_requester": rule.allow_requester,
+            "allow_author": rule.allow_author,
+            "deadline_hours": rule.deadline_hours,
+        }
+        for rule in rules
+    ]
 
 
 def rule_of(frozen: dict[str, Any]) -> approvals.Rule:

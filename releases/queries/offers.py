@@ -8,7 +8,7 @@ from phases import configuration, permissions
 from phases.models import Environment
 from releases import gates
 from releases.models import Promotion, Release
-from releases.queries.facts import Question, facts, facts_of
+from releases.queries.facts import Question, facts, facts_of, rules_of
 from releases.queries.lookups import live_of
 from relman.actors import Actor
 
@@ -39,15 +39,13 @@ def preview(
     release: Release, environment: Environment, *, actor: Actor, allow_lower: bool = False, rollback: bool = False
 ) -> Preview:
     """The what-if question: what would happen if the actor asked for this promotion now?"""
-    from releases.engine import plan
-
     kind = kind_of(release, live_of(environment), rollback=rollback)
     question = Question(
         release=release,
         environment=environment,
         kind=kind,
         snapshot=configuration.snapshot(environment),
-        rules=[] if kind == "rollback" else plan.rules_of(environment),
+        rules=[] if kind == "rollback" else rules_of(environment),
         requester=actor.user.pk if actor.user else None,
         allow_lower=allow_lower,
     )

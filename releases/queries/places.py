@@ -107,6 +107,7 @@ class Place:
     environment: int
     application: int
     phase: int
+    instances: int
     health: str
     health_detail: str
     health_since: datetime | None
@@ -158,8 +159,8 @@ def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, 
             holds=ArraySubquery(locks.values(json=hold)),
         )
         .values(
-            "id", "application_id", "phase_id", "health", "health_detail", "health_since", "findings", "checked_at",
-            "live_id", "trouble_id", "holds",
+            "id", "application_id", "phase_id", "instances", "health", "health_detail", "health_since", "findings",
+            "checked_at", "live_id", "trouble_id", "holds",
         )
     )  # fmt: skip
 
@@ -281,6 +282,7 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         environment=row["id"],
         application=row["application_id"],
         phase=row["phase_id"],
+        instances=row["instances"],
         health=row["health"],
         health_detail=row["health_detail"],
         health_since=row["health_since"],

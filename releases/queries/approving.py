@@ -1,0 +1,66 @@
+"""The seats of a promotion's approval rules: who decided, and who can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from phases import permissions
+from phases.models import User
+from releases import approvals, statuses
+from releases.models import Approval, Promotion
+from releases.queries.facts import barred_people, rule_of
+from releases.queries.shared import Approver, people, person
+from relman.actors import Actor
+
+
+def decisions(promotion: Promotion) -> list[Approval]:
+    """The decisions that hold, oldest first: on the present seal, not withdrawn."""
+    valid = Approval.objects.filter(promotion=promotion, voided_at=None, seal=promotion.seal)
+    return list(valid.select_related("person").order_by("at"))
+
+
+def standings(promotion: Promotion, made: Sequence[Approval]) -> list[approvals.Standing]:
+    """How far each rule is. Once a promotion has left `waiting`, whoever signed keeps the seat they had."""
+    rules = [rule_of(rule) for rule in promotion.rules]
+    if not rules:
+        return []
+    able: Mapping[int, frozenset[int]] = permissions.approver_roles(promotion.environment.phase)
+    if promotion.status not in statuses.PENDING:
+        every = frozenset(rule.role_id for rule in rules)
+        able = {one.person_id: able.get(one.person_id) or every for one in made}
+    signed = [approvals.Signature(one.person_id, one.decision) for one in made]
+    return approvals.assign(rules, signed, able, barred_people(promotion.requested_by_id, author_of(promotion)))
+
+
+def author_of(promotion: Promotion) -> int | None:
+    """The account of whoever wrote the release."""
+    return promotion.release.author_user_id
+
+
+def seats(actor: Actor, promotion: Promotion) -> list[Approver]:
+    """One line for each needed seat, filled ones first; and whoever rejected."""
+    made = decisions(promotion)
+    found = standings(promotion, made)
+    signed = {one.person_id: one for one in made}
+    names = {one.person_id: one.person.display for one in made}
+    missing = {who for seat in found if not seat.met for who in seat.candidates} - set(names)
+    names |= {user.pk: user.display for user in User.objects.filter(pk__in=missing)} if missing else {}
+    rows = [row for seat in found for row in _of_rule(actor, seat, signed, names)]
+    return [_rejected(actor, one) for one in made if one.decision == "rejected"] + rows
+
+
+def _of_rule(
+    actor: Actor, seat: approvals.Standing, signed: Mapping[int, Approval], names: dict[int, str]
+) -> list[Approver]:
+    rule = seat.rule
+    taken = [
+        Approver(rule.name, rule.role, "approved", person(actor, one.person), one.at, one.comment)
+        for one in (signed[who] for who in seat.by)
+    ]
+    able = people(actor, seat.candidates, names)
+    only = able[0] if len(able) == 1 and seat.missing == 1 else None
+    return taken + [Approver(rule.name, rule.role, "open", only, candidates=able)] * seat.missing
+
+
+def _rejected(actor: Actor, made: Approval) -> Approver:
+    return Approver("", "", "rejected", person(actor, made.person), made.at, made.comment)

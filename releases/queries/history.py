@@ -1,0 +1,106 @@
+"""The record in sentences: lines of the audit trail, and timelines of a release, a promotion, an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db.models import QuerySet
+
+from phases import permissions
+from releases.queries.shared import Entry
+from relman.actors import Actor
+from relman.audit import queries as audit
+from relman.audit.models import Event
+
+LOOKS: Mapping[str, tuple[str, str, str]] = {
+    # verb: (tone, icon, sentence about {subject}); {who} acts
+    "release.published": ("", "package", "{who} published **{version}**"),
+    "release.yanked": ("warn", "ban", "{who} yanked **{version}**"),
+    "release.quarantined": ("bad", "ban", "{who} quarantined **{version}**"),
+    "promotion.requested": ("", "git-pull-request", "{who} asked to bring **{version}** to **{phase}**"),
+    "promotion.retried": ("", "rotate-cw", "{who} asked again to bring **{version}** to **{phase}**"),
+    "promotion.rolled_back": ("warn", "undo-2", "{who} asked to roll **{phase}** back to **{version}**"),
+    "promotion.queued": ("", "list-end", "**{version}** is queued for **{phase}**"),
+    "promotion.waiting": ("warn", "hourglass", "**{version}** waits again for **{phase}**"),
+    "promotion.started": ("run", "loader-circle", "**{version}** started on its way to **{phase}**"),
+    "promotion.verifying": ("run", "loader-circle", "**{version}** is being verified in **{phase}**"),
+    "promotion.succeeded": ("ok", "circle-check", "**{version}** serves **{phase}**"),
+    "promotion.failed": ("bad", "circle-x", "**{version}** failed in **{phase}**"),
+    "promotion.errored": ("warn", "triangle-alert", "The outcome of **{version}** in **{phase}** is unknown"),
+    "promotion.approved": ("ok", "circle-check", "{who} approved **{version}** for **{phase}**"),
+    "promotion.approval_withdrawn": ("warn", "undo-2", "{who} withdrew the approval of **{version}** for **{phase}**"),
+    "promotion.rejected": ("bad", "ban", "{who} rejected **{version}** for **{phase}**"),
+    "promotion.cancelled": ("", "circle-x", "{who} cancelled **{version}** to **{phase}**"),
+    "promotion.abort_requested": ("warn", "octagon-x", "{who} asked to abort **{version}** to **{phase}**"),
+    "promotion.aborted": ("bad", "octagon-x", "**{version}** to **{phase}** was aborted"),
+    "promotion.expired": ("warn", "timer", "**{version}** to **{phase}** expired"),
+    "promotion.superseded": ("", "list-end", "A newer release took the place of **{version}** to **{phase}**"),
+    "promotion.resolved": ("warn", "check", "{who} decided what happened to **{version}** in **{phase}**"),
+    "configuration.changed": ("", "sliders-horizontal", "{who} changed the configuration of **{subject}**"),
+    "environment.created": ("", "server", "{who} set up **{subject}**"),
+    "environment.edited": ("", "server", "{who} changed **{subject}**"),
+    "environment.removed": ("warn", "server", "{who} removed **{subject}**"),
+    "environment.checked": ("", "search-check", "{who} checked **{subject}**"),
+    "environment.opened": ("", "external-link", "{who} opened **{subject}**"),
+    "lock.set": ("warn", "lock", "{who} locked **{subject}**"),
+    "lock.released": ("", "lock-open", "{who} unlocked **{subject}**"),
+    "grant.created": ("", "key-round", "{who} gave a role: **{subject}**"),
+    "grant.changed": ("", "key-round", "{who} changed a role: **{subject}**"),
+    "grant.revoked": ("warn", "key-round", "{who} took a role away: **{subject}**"),
+    "role.rights_changed": ("", "key-round", "{who} changed what **{subject}** may do"),
+}
+
+
+def sentence(event: Event) -> str:
+    """What happened, as one sentence; the strong parts are marked."""
+    _, _, shape = LOOKS.get(event.verb, ("", "", ""))
+    who = f"**{event.actor_name}**"
+    if event.outcome == "refused":
+        return f"{who} was refused: {_words(event.verb)} **{event.subject}**"
+    if not shape or ("{phase}" in shape and not event.phase) or ("{version}" in shape and not event.version):
+        return f"{who}: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
+    return shape.format(who=who, version=event.version, phase=event.phase, subject=event.subject)
+
+
+def _words(verb: str) -> str:
+    """promotion.approval_withdrawn -> promotion, approval withdrawn"""
+    return verb.replace(".", " ").replace("_", " ")
+
+
+def look(event: Event) -> tuple[str, str]:
+    """Tone and icon."""
+    tone, icon, _ = LOOKS.get(event.verb, ("", "pen-line", ""))
+    return ("bad", "ban") if event.outcome == "refused" else (tone, icon)
+
+
+def url_of(event: Event) -> str | None:
+    """Where what the event speaks of is shown."""
+    if event.promotion_id:
+        return f"/promotions/{event.promotion_id}/"
+    if event.application and event.version:
+        return f"/apps/{event.application}/releases/{event.version}/"
+    if event.application and event.phase:
+        return f"/apps/{event.application}/{event.phase}/"
+    return f"/apps/{event.application}/" if event.application else None
+
+
+def entries(events: Iterable[Event]) -> list[Entry]:
+    """Events as lines of a timeline."""
+    return [Entry(one.at, sentence(one), *look(one), one.detail, url_of(one)) for one in events]
+
+
+def visible(actor: Actor) -> QuerySet[Event]:
+    """All events that the actor may see, newest first."""
+    return audit.visible(permissions.sight(actor)).order_by("-id")
+
+
+def of_promotion(actor: Actor, promotion: int, limit: int = 50) -> list[Entry]:
+    """A promotion's timeline, newest first."""
+    return entries(visible(actor).filter(promotion_id=promotion)[:limit])
+
+
+def of_release(actor: Actor, application: str, version: str, limit: int = 50) -> list[Entry]:
+    """A release's timeline, newest first; steps of the engine are left to its promotions."""
+    quiet = ("promotion.queued", "promotion.started", "promotion.verifying", "promotion.waiting")
+    chosen = visible(actor).filter(application=application, version=version).exclude(verb__in=quiet)
+    return entries(chosen[:limit])
