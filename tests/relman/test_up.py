@@ -7,95 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"postgres", "valkey-server", "uvicorn", "celery", "caddy"}
+from tests.installation import ROOT, Installation, free_ports, wait_until
+
+SERVICES = {"postgres", "valkey-server", "supervisord.py", "uvicorn", "celery", "caddy"}
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("up")]
-
-
-def wait_until(what: Callable[[], bool], seconds: float) -> float | None:
-    """Seconds until it was true; None when it was not in time."""
-    begin = time.monotonic()
-    while not what():
-        if time.monotonic() - begin > seconds:
-            return None
-        time.sleep(0.05)
-    return time.monotonic() - begin
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
-
-
-@dataclass
-class Installation:
-    """One data directory and two ports, and the `up` that runs there."""
-
-    home: Path
-    port: int
-    gateway_port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def screen(self) -> Path:
-        return self.home.with_suffix(".screen")
-
-    def environment(self) -> dict[str, str]:
-        ports = {"RELMAN_PORT": str(self.port), "RELMAN_GATEWAY_PORT": str(self.gateway_port)}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RELMAN_", "PYTEST_"))}
-        return {**kept, **ports, "RELMAN_HOME": str(self.home)}
-
-    def start(self) -> None:
-        with self.screen.open("wb") as screen:
-            command = [sys.executable, "manage.py", "up"]
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment(), stdout=screen, stderr=screen, start_new_session=True
-            )
-        assert wait_until(self.is_ready, 60) is not None, self.said()
-
-    def is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.said()
-        return "RelMan is ready at" in self.said()
-
-    def said(self) -> str:
-        return self.screen.read_text()
-
-    def end(self, sign: signal.Signals, seconds: float = 40) -> int:
-        assert self.process is not None
-        self.process.send_signal(sign)
-        return self.process.wait(seconds)
-
-    def processes(self) -> dict[int, str]:
-        """Every process that carries our data directory and port, but `up` itself: number -> command line."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            pid = int(folder.name)
-            if (self.process is None or pid != self.process.pid) and self._ours(folder):
-                found[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return {pid: command for pid, command in found.items() if command}
-
-    def _ours(self, folder: Path) -> bool:
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return {f"RELMAN_HOME={self.home}".encode(), f"RELMAN_PORT={self.port}".encode()} <= set(variables)
-
-    def mains(self, word: str) -> set[int]:
-        """The processes of one service that `up` itself started."""
-        assert self.process is not None
-        ours = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {pid for pid, command in self.processes().items() if word in command and str(pid) in ours}
 
 
 @pytest.fixture
