@@ -49,8 +49,10 @@ class Guard:
             self._start()
 
     def close(self) -> None:
-        """Nothing is left to guard."""
-        os.close(self._writer)
+        """Nothing is left to guard. May be called again."""
+        if self._writer >= 0:
+            os.close(self._writer)
+            self._writer = -1
         self._process.wait()
 
     def _start(self) -> None:

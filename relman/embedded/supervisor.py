@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -47,8 +48,10 @@ class Supervisor:
         self.home, self.say = home, say
         self.batches: list[list[Running]] = []
         self.asked_to_stop = 0
-        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(sign, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means to outlive the terminal
+            signal.signal(signal.SIGHUP, self._on_signal)
         self.guard = Guard(home, environment)
 
     def batch(self, *services: Service) -> None:
@@ -164,5 +167,6 @@ class Supervisor:
 def _rotate(log: Path) -> None:
     """Keep a log within its bound. Its writer appends to the file it has open, so the file is emptied, not moved."""
     if log.exists() and log.stat().st_size > LOG_LIMIT:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
+        with contextlib.suppress(OSError):  # a full disk keeps no old log, and must stop nobody
+            shutil.copyfile(log, log.with_suffix(".log.1"))
         os.truncate(log, 0)

@@ -77,8 +77,10 @@ def manage(*words: str) -> list[str]:
 
 def web(place: Place, environment: Mapping[str, str]) -> Service:
     """Pages, API and event streams."""
-    options = ["--host", LOOPBACK, "--port", str(place.port), "--timeout-graceful-shutdown", "3", "--no-access-log"]
-    command = [sys.executable, "-m", "uvicorn", "relman.asgi:application", *options]
+    options = ["--host", LOOPBACK, "--port", str(place.port), "--timeout-graceful-shutdown", "3"]
+    # Browsers reach it directly, so nobody may tell it another address to come from.
+    plain = ["--no-proxy-headers", "--no-server-header", "--no-access-log", "--ws", "none"]
+    command = [sys.executable, "-m", "uvicorn", "relman.asgi:application", *options, *plain]
     return Service(
         "web",
         tied(command, signal.SIGKILL),
