@@ -49,8 +49,9 @@ def unique(sentence: str, field: str = "slug") -> Iterator[None]:
 
 def cleaned(thing: M, *, exclude: tuple[str, ...] = ()) -> M:
     """The row, checked against its fields' limits. Invalid names each field that is wrong."""
+    empty = {field.name for field in thing._meta.fields if field.null and getattr(thing, field.attname) is None}
     try:
-        thing.clean_fields(exclude=exclude)
+        thing.clean_fields(exclude={*exclude, *empty})
     except ValidationError as error:
         fields = {name: [str(said) for said in found] for name, found in error.message_dict.items()}
         sentence = "; ".join(f"{name}: {' '.join(said)}" for name, said in fields.items())

@@ -224,7 +224,7 @@ def lock(where: Environment | Phase, *, actor: Actor, reason: str) -> Lock:
     if not reason.strip():
         raise Invalid("Say why: whoever waits will read it.", fields={"reason": ["Say why."]})
     scope = {"environment": where} if isinstance(where, Environment) else {"phase": where}
-    new = cleaned(Lock(**scope, reason=reason.strip(), by=actor.user), exclude=("by",))
+    new = cleaned(Lock(**scope, reason=reason.strip(), by=actor.user))
     with unique(f"{where} is locked already.", field="reason"):
         new.save()
     record("lock.set", actor=actor, subject=where, after={"reason": new.reason},

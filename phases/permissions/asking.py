@@ -75,7 +75,7 @@ def access(actor: Actor) -> Access:
 
 def forget(actor: Actor) -> None:
     """After a change of access in the same request: read again."""
-    for key in ("access", "map", "role_names"):
+    for key in ("access", "map", "role_names_found"):
         actor.memo.pop(key, None)
 
 
