@@ -30,7 +30,8 @@ class Guard:
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self._lock, self._environment = home / "run" / "guard.lock", environment
         self._groups: dict[int, int] = {}
-        self._start()
+        self._writer = -1
+        self._process = self._start()
 
     def started(self, group: int, sign: signal.Signals) -> None:
         """From now on this process group gets `sign` when `up` is killed."""
@@ -46,7 +47,7 @@ class Guard:
         """Start it again when it died."""
         if self._process.poll() is not None:
             os.close(self._writer)
-            self._start()
+            self._process = self._start()
 
     def close(self) -> None:
         """Nothing is left to guard. May be called again."""
@@ -55,14 +56,15 @@ class Guard:
             self._writer = -1
         self._process.wait()
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen[bytes]:
         reader, self._writer = os.pipe()
         command = [sys.executable, "-m", "relman.embedded.guard", str(self._lock)]
         environment = {**os.environ, **self._environment}
-        self._process = subprocess.Popen(command, stdin=reader, start_new_session=True, cwd=ROOT, env=environment)
+        process = subprocess.Popen(command, stdin=reader, start_new_session=True, cwd=ROOT, env=environment)
         os.close(reader)
         for group, sign in self._groups.items():
             self._tell(f"+{group} {sign}")
+        return process
 
     def _tell(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
