@@ -95,6 +95,13 @@ class Context:
     worker stops, time is over), or None."""
 
     @property
+    def artifact(self) -> Package:
+        """The package, for steps that cannot do without. Raises Terminal."""
+        if self.package is None:
+            raise Terminal("This step needs an artifact, and the promotion has none.")
+        return self.package
+
+    @property
     def effect_key(self) -> str:
         """The same for each attempt of the same step of the same promotion."""
         return f"{self.promotion}:{self.step}"

@@ -9,7 +9,7 @@ from typing import cast
 from phases.drivers.base import Driver
 
 KINDS: dict[str, str] = {
-    "local": "phases.drivers.local.LocalDriver",
+    "local": "phases.drivers.local.driver.LocalDriver",
     "scripted": "phases.drivers.scripted.ScriptedDriver",
 }
 """Kind -> dotted path of a class that is made without arguments."""

@@ -1,0 +1,129 @@
+"""The `unpack` step: the artifact beside, checked, synced, checked again, then renamed into place."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from phases.drivers.archive import MAX_BYTES, MAX_ENTRIES, unpack_archive
+from phases.drivers.base import Context, Package, Result, Succeeded, Terminal
+from phases.drivers.ledger import Fence, Ledger, sync_folder
+from phases.drivers.local.layout import Place
+
+CHUNK = 1024 * 1024
+
+
+def unpack(context: Context, place: Place, tick: Callable[[], None]) -> Result:
+    """Bring the artifact into the release folder of this promotion; nothing half is ever there.
+
+    Raises ArchiveRefused, Terminal for another digest, Fenced, OSError for a full disk."""
+    package = context.artifact
+    final = place.release(context.promotion)
+    if not final.exists():
+        beside = place.releases / f".p{context.promotion}-{context.epoch}"
+        sweep(place, context.promotion)
+        try:
+            _write(package, beside, tick)
+            with Fence(place.control).held(context.epoch, context.stop):
+                os.rename(beside, final)
+                sync_folder(place.releases)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    _note(context, place, package)
+    return Succeeded(f"Unpacked {package.version}, sha256 {package.digest[:12]}.")
+
+
+def sweep(place: Place, promotion: int) -> None:
+    """Remove what an interrupted attempt left beside."""
+    for left in place.releases.glob(f".p{promotion}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _write(package: Package, beside: Path, tick: Callable[[], None]) -> None:
+    try:
+        file = package.path.open("rb")
+    except OSError as error:
+        raise Terminal(f"The artifact of {package.version} cannot be read: {error.strerror}.") from None
+    with file:
+        verify(file, package, tick)
+        beside.mkdir(mode=0o755)
+        beside.chmod(0o755)
+        limits = (_limit("RELMAN_UNPACKED_MAX_BYTES", MAX_BYTES), _limit("RELMAN_UNPACKED_MAX_ENTRIES", MAX_ENTRIES))
+        unpack_archive(file, beside, max_bytes=limits[0], max_entries=limits[1], tick=tick)
+        _sync_all(beside)
+        verify(file, package, tick)
+
+
+def verify(file: BinaryIO, package: Package, tick: Callable[[], None]) -> None:
+    """Raise Terminal unless the file has the size and the digest that were published."""
+    file.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK):
+        tick()
+        digest.update(chunk)
+        size += len(chunk)
+    expected = package.digest.removeprefix("sha256:")
+    if size != package.size or digest.hexdigest() != expected:
+        raise Terminal(
+            f"The artifact of {package.version} is not the one that was published: expected sha256 {expected[:12]}… "
+            f"with {package.size:,} bytes, found {digest.hexdigest()[:12]}… with {size:,}. Nothing was deployed."
+        )
+
+
+def ticker(context: Context, place: Place) -> Callable[[], None]:
+    """Something to call often in long work: raises Stopped or Fenced when it is time to stop."""
+    asked = fenced = time.monotonic()
+
+    def tick() -> None:
+        nonlocal asked, fenced
+        now = time.monotonic()
+        if now - asked > 0.2:
+            asked = now
+            reason = context.stop()
+            if reason:
+                raise Stopped(reason)
+        if now - fenced > 1.0:
+            fenced = now
+            Fence(place.control).check(context.epoch)
+
+    return tick
+
+
+class Stopped(Exception):
+    """The engine wants the step to stop; its reason."""
+
+
+def _note(context: Context, place: Place, package: Package) -> None:
+    with Fence(place.control).held(context.epoch, context.stop):
+        Ledger(place.control).append_missing(
+            "unpacked",
+            effect=context.effect_key,
+            epoch=context.epoch,
+            promotion=context.promotion,
+            version=package.version,
+            digest=package.digest,
+        )
+
+
+def _sync_all(folder: Path) -> None:
+    """Make everything in a folder durable: one call for its file system, not one for each of 50,000 files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        done = -1
+        with suppress(AttributeError):
+            done = ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+        if done:
+            os.sync()
+    finally:
+        os.close(descriptor)
+
+
+def _limit(name: str, otherwise: int) -> int:
+    return int(os.environ.get(name) or otherwise)
