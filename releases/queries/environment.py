@@ -1,0 +1,406 @@
+"""One application in one phase: its address, what it serves, its configuration, and who may do what there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from phases import permissions
+from phases.drivers.base import DriverError, Instance, Target
+from phases.drivers.registry import driver
+from phases.models import Environment, Lock, Phase, Rule
+from releases import statuses
+from releases.models import Promotion
+from releases.queries import history
+from releases.queries.application import address_of, course_of
+from releases.queries.cells import lines
+from releases.queries.courses import Course, Reader
+from releases.queries.facts import problems_of
+from releases.queries.keys import Complete, Key, complete, keys_of
+from releases.queries.lookups import live_of
+from releases.queries.next import of_place
+from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine, count
+from relman.actors import Actor
+
+SHOWN_KEYS = 12
+LOG_LINES = 200
+HIDDEN = ("password", "secret", "token", "key")
+"""Words in a setting's name that keep its value from being shown."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a target, as shown."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class LockNow:
+    """Who holds it, and why."""
+
+    by: str
+    reason: str
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """The promotion whose outcome is unknown."""
+
+    promotion: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """The environment itself."""
+
+    id: int
+    application: Named
+    pipeline: Named
+    phase: Named
+    phase_text: str
+    driver: str
+    target: list[Setting]
+    address: str
+    public: bool
+    may_open: bool
+    instances_wanted: int
+    lock: LockNow | None
+    blocked: Blocked | None
+    ready: bool
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Serves:
+    """What is live in it, and what was seen there."""
+
+    version: str | None
+    since: datetime | None
+    by: str
+    digest: str
+    health: str
+    checked_at: datetime | None
+    instances: int | None
+    promotion: int | None
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The build that the phase before had."""
+
+    phase: Named
+    equal: bool
+
+
+@dataclass(frozen=True)
+class ComponentLine:
+    """A piece of infrastructure."""
+
+    name: str
+    kind: str
+    identifier: str
+    size: str
+    health: str
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who has one right here."""
+
+    right: str
+    sentence: str
+    people: list[str]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence with an icon."""
+
+    icon: str
+    text: str
+    detail: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """The whole page."""
+
+    environment: Head
+    serves: Serves
+    previous: Previous | None
+    next: Next
+    keys: list[Key]
+    keys_total: int
+    secrets_total: int
+    complete: Complete | None
+    components: list[ComponentLine]
+    promotions: list[PromotionLine]
+    runtime_log: Log | None
+    who: list[Who]
+    isolation: list[Said]
+    rules: list[Said]
+    may_configure: bool
+    offers: list[Offer] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ConfigurationPage:
+    """All keys of an environment, and who changed them."""
+
+    environment: Head
+    keys: list[Key]
+    keys_total: int
+    secrets_total: int
+    complete: Complete | None
+    history: list[Entry]
+    may_configure: bool
+
+
+def environment_page(actor: Actor, environment: Environment) -> EnvironmentPage:
+    """The page of one environment; asks its driver what runs (a local look, no network)."""
+    view, course = course_of(actor, environment.application)
+    phase = next(one for one in course.phases if one.pk == environment.phase_id)
+    live = live_of(environment)
+    keys = keys_of(course, environment, phase, live)
+    return EnvironmentPage(
+        environment=head(view, environment),
+        serves=_serves(environment, live),
+        previous=_previous(course, phase, live),
+        next=of_place(view, course, phase),
+        keys=sorted(keys, key=lambda one: (one.set and not one.required_by and one.before == "Same", one.key))[
+            :SHOWN_KEYS
+        ],
+        keys_total=sum(one.set for one in keys),
+        secrets_total=sum(one.secret for one in keys),
+        complete=complete(environment, live, keys),
+        components=[
+            ComponentLine(one.name, one.kind, one.identifier, one.size, "") for one in environment.components.all()
+        ],
+        promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:10]),
+        runtime_log=runtime_log(environment),
+        who=_who(environment),
+        isolation=_isolation(environment),
+        rules=rules_to_enter(course.phases, phase),
+        may_configure=view.may("configure", phase.pk, environment.application_id),
+        offers=_offers(view, environment, live),
+    )
+
+
+def configuration_page(actor: Actor, environment: Environment) -> ConfigurationPage:
+    """All keys of one environment."""
+    view, course = course_of(actor, environment.application)
+    phase = next(one for one in course.phases if one.pk == environment.phase_id)
+    live = live_of(environment)
+    keys = keys_of(course, environment, phase, live)
+    changed = history.visible(actor).filter(
+        application=environment.application.slug, phase_id=environment.phase_id, verb__startswith="configuration."
+    )
+    return ConfigurationPage(
+        environment=head(view, environment),
+        keys=keys,
+        keys_total=sum(one.set for one in keys),
+        secrets_total=sum(one.secret for one in keys),
+        complete=complete(environment, live, keys),
+        history=history.entries(changed[:30]),
+        may_configure=view.may("configure", phase.pk, environment.application_id),
+    )
+
+
+# --- the environment itself
+
+
+def head(view: Reader, environment: Environment) -> Head:
+    """The environment, its lock, and what keeps it from being ready."""
+    application, phase = environment.application, environment.phase
+    problems = problems_of(phase.name, environment.findings, environment.checked_at)
+    errored = Promotion.objects.filter(environment=environment, status="errored").select_related("release").first()
+    return Head(
+        id=environment.pk,
+        application=Named.of(application),
+        pipeline=Named.of(phase.pipeline),
+        phase=Named.of(phase),
+        phase_text=phase.description or "One application in one phase.",
+        driver=environment.driver,
+        target=[Setting(name, _shown(name, value)) for name, value in sorted(environment.settings.items())],
+        address=address_of(application.slug, phase.slug),
+        public=phase.public,
+        may_open=phase.public or view.may("open", phase.pk, application.pk),
+        instances_wanted=environment.instances,
+        lock=_lock(environment),
+        blocked=Blocked(errored.pk, f"The outcome of {errored.release.version} is unknown.") if errored else None,
+        ready=not problems,
+        problems=problems,
+    )
+
+
+def _shown(name: str, value: Any) -> str:
+    return "Hidden" if any(word in name.lower() for word in HIDDEN) else str(value)
+
+
+def _lock(environment: Environment) -> LockNow | None:
+    scope = Q(environment=environment) | Q(phase_id=environment.phase_id)
+    lock = Lock.objects.filter(scope, released_at=None).select_related("by").order_by("id").first()
+    return LockNow(lock.by.display if lock.by else "RelMan", lock.reason, lock.at) if lock else None
+
+
+def _serves(environment: Environment, live: Promotion | None) -> Serves:
+    running = [one for one in instances(environment) if one.state == "running"] if live else None
+    return Serves(
+        version=live.release.version if live else None,
+        since=live.finished_at if live else None,
+        by=live.requested_by.display if live and live.requested_by else "",
+        digest=f"sha256:{live.digest}" if live else "",
+        health=environment.health if live else "unknown",
+        checked_at=environment.health_at,
+        instances=len(running) if running is not None else None,
+        promotion=live.pk if live else None,
+    )
+
+
+def target_of(environment: Environment) -> Target:
+    """The environment as its driver sees it."""
+    return Target(
+        environment.pk,
+        environment.application.slug,
+        environment.phase.slug,
+        environment.instances,
+        environment.settings,
+    )
+
+
+def instances(environment: Environment) -> Sequence[Instance]:
+    """What really runs there; nothing when the driver cannot say."""
+    try:
+        return driver(environment.driver).instances(target_of(environment))
+    except (DriverError, LookupError, OSError):
+        return []
+
+
+def runtime_log(environment: Environment, wanted: int = LOG_LINES) -> Log | None:
+    """The last lines that the instances wrote; None when there are none to show."""
+    try:
+        said = list(driver(environment.driver).log(target_of(environment), wanted))
+    except (DriverError, LookupError, OSError):
+        return None
+    if not said:
+        return None
+    shown = [LogText(number, None, text) for number, text in enumerate(said, 1)]
+    return Log(shown, 0, len(shown), 1, len(shown), False)
+
+
+def _previous(course: Course, phase: Phase, live: Promotion | None) -> Previous | None:
+    """Whether the phase before got the very build that is live here."""
+    before = next((one for one in course.before(phase) if one.pk in course.places), None)
+    if live is None or before is None:
+        return None
+    had = Promotion.objects.filter(
+        environment=course.places[before.pk].environment, release=live.release_id, status="succeeded"
+    )
+    digest = had.order_by("-finished_at").values_list("digest", flat=True).first()
+    return Previous(Named.of(before), digest == live.digest) if digest else None
+
+
+# --- people, rules, isolation
+
+
+def _who(environment: Environment) -> list[Who]:
+    sentences = {
+        "promote": "Promote here",
+        "approve": "Approve",
+        "open": "Open its address",
+        "configure": "Configure",
+        "roll_back": "Roll back",
+    }
+    found = []
+    for right, sentence in sentences.items():
+        people = [user.display for user in permissions.people_who_can(right, environment.phase)]
+        everyone = right == "open" and environment.phase.public
+        found.append(Who(right, sentence, ["Everybody"] if everyone else people))
+    return found
+
+
+def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
+    """What a release has to bring, in words."""
+    before = [one.name for one in phases if one.position < phase.position and not one.optional]
+    said = [Said("check", f"It has succeeded in **{before[-1]}**" if before else "It is published")]
+    for rule in Rule.objects.filter(phase=phase).select_related("role").order_by("name"):
+        detail = "The requester and the author do not count"
+        if rule.allow_requester or rule.allow_author:
+            detail = "The requester may count" if rule.allow_requester else "The author may count"
+        said.append(Said("users", f"{rule.name.capitalize()}: **{rule.count} × {rule.role.name}**", detail))
+    stop = phase.pipeline.prerelease_until
+    if stop and phase.position > stop.position:
+        said.append(Said("ban", "No pre-releases", f"They stop at {stop.name}"))
+    if phase.in_order:
+        said.append(Said("list-end", "Every promotion runs, in order"))
+    return said
+
+
+def _isolation(environment: Environment) -> list[Said]:
+    """As the target says it of itself, also where it is weak."""
+    shared = [one for one in environment.components.all() if one.shared]
+    if shared:
+        names = ", ".join(one.name for one in shared)
+        own = Said("triangle-alert", f"Shares {names} with another phase, as declared.", tone="warn")
+    else:
+        own = Said("check", "Its own configuration and secrets. None is shared with another phase.", tone="ok")
+    door = (
+        Said("globe", "The address is open to everybody.")
+        if environment.phase.public
+        else Said("lock", "The address asks for sign-in. Only people with the right to open it get in.", tone="ok")
+    )
+    seen = [one for one in environment.findings if one["name"] == "isolation"]
+    found = [
+        Said("check" if one["ok"] else "triangle-alert", one["sentence"], tone="ok" if one["ok"] else "warn")
+        for one in seen
+    ]
+    return [own, door, *found]
+
+
+def _offers(view: Reader, environment: Environment, live: Promotion | None) -> list[Offer]:
+    phase, pk = environment.phase, environment.application_id
+    base = f"/apps/{environment.application.slug}/{phase.slug}/"
+    offers = []
+    if view.may("promote", phase.pk, pk):
+        offers.append(Offer("promote", f"Promote to {phase.name}", f"{base}promote/"))
+    if live and view.may("roll_back", phase.pk, pk):
+        back = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
+        before = back.exclude(release=live.release_id).select_related("release").order_by("-finished_at").first()
+        label = f"Roll back to {before.release.version}" if before else "Roll back"
+        reason = "" if before else f"No other release has succeeded in {phase.name} yet."
+        offers.append(Offer("rollback", label, f"{base}rollback/", before is not None, reason))
+    if view.may("configure", phase.pk, pk):
+        offers.append(Offer("configure", "Edit configuration", f"{base}configuration/"))
+    if view.may("freeze", phase.pk, pk):
+        held = Lock.objects.filter(environment=environment, released_at=None).exists()
+        offers.append(Offer("unlock", "Unlock", f"{base}lock/") if held else Offer("lock", "Lock", f"{base}lock/"))
+    return offers
+
+
+@dataclass(frozen=True)
+class LockDialog:
+    """What a lock of this environment would hold."""
+
+    environment: Head
+    holds: list[PromotionLine]
+    locked: bool
+    text: str
+
+
+def lock_dialog(actor: Actor, environment: Environment) -> LockDialog:
+    """What locking, or unlocking, this environment does."""
+    view, _ = course_of(actor, environment.application)
+    held = lines(Promotion.objects.filter(environment=environment, status__in=statuses.PENDING).order_by("id"))
+    locked = Lock.objects.filter(environment=environment, released_at=None).exists()
+    text = f"{count(len(held), 'promotion')} {'is' if len(held) == 1 else 'are'} held." if held else "Nothing waits."
+    return LockDialog(head(view, environment), held, locked, text)

@@ -1,0 +1,457 @@
+"""One promotion: what it does now, what it did, what holds it, and what may be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+
+from django.db.models import F
+
+from phases import permissions
+from releases import gates, statuses
+from releases.models import Approval, Promotion, Step
+from releases.queries import history
+from releases.queries.application import open_first
+from releases.queries.approving import decisions, seats
+from releases.queries.cells import lines
+from releases.queries.logs import log as log_of
+from releases.queries.lookups import live_of
+from releases.queries.offers import verdicts_of
+from releases.queries.places import usual
+from releases.queries.shared import (
+    Approver,
+    Entry,
+    Log,
+    Named,
+    Offer,
+    Person,
+    PromotionLine,
+    person_or_system,
+)
+from relman.actors import Actor
+from relman.clock import now
+
+RETRIABLE = ("failed", "errored", "aborted", "expired", "cancelled")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The promotion itself."""
+
+    id: int
+    application: Named
+    version: str
+    phase: Named
+    kind: str
+    status: str
+    requested_by: Person
+    requested_at: datetime
+    comment: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    not_before: datetime | None
+    not_after: datetime | None
+    replaces: str | None
+    approved_by: list[str]
+    digest: str
+    retry_of: int | None
+    retried_by: int | None
+    superseded_by: int | None
+    rollback: bool
+    reason: str
+    worker: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Serves:
+    """What the environment serves now."""
+
+    version: str | None
+    since: datetime | None
+    health: str
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One step of the plan; times in seconds."""
+
+    number: int
+    name: str
+    kind: str
+    detail: str
+    state: str
+    resume: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    usual: float | None
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of the progress line; `weight` from 1 to 12, by usual duration."""
+
+    state: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it is; times in seconds, `remaining` None: no estimate yet."""
+
+    done: int
+    total: int
+    elapsed: float | None
+    remaining: float | None
+    segments: list[Segment]
+    step: StepLine | None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something known, or not known, about an unknown outcome."""
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Who ended it."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class PromotionPage:
+    """The whole page."""
+
+    promotion: Head
+    over: bool
+    ended: Ended | None
+    serves: Serves
+    progress: Progress
+    steps: list[StepLine]
+    selected: int
+    log: Log
+    verdicts: list[gates.Verdict]
+    approvers: list[Approver]
+    ahead: PromotionLine | None
+    behind: list[PromotionLine]
+    left: list[str]
+    known: list[Fact]
+    unknown: list[Fact]
+    retry_notes: list[str]
+    seal_holds: bool | None
+    timeline: list[Entry]
+    offers: list[Offer] = field(default_factory=list)
+
+
+def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) -> PromotionPage:
+    """The page of one promotion. `step`: whose log is shown; 0: all; None: the one that runs or failed."""
+    live = live_of(promotion.environment)
+    steps = _steps(promotion)
+    progress = _progress(promotion, steps)
+    at_fault = progress.step.number if progress.step and promotion.status in ("failed", "errored") else 0
+    selected = at_fault if step is None else step
+    pending = promotion.status in statuses.PENDING
+    ahead, behind = _queue(promotion)
+    made = decisions(promotion)
+    return PromotionPage(
+        promotion=_head(actor, promotion, made),
+        over=promotion.status not in statuses.OPEN,
+        ended=_ended(made) if promotion.status == "rejected" else None,
+        serves=Serves(
+            live.release.version if live else None,
+            live.finished_at if live else None,
+            promotion.environment.health if live else "unknown",
+        ),
+        progress=progress,
+        steps=steps,
+        selected=selected,
+        log=log_of(promotion, selected),
+        verdicts=open_first(verdicts_of(promotion)) if pending else [],
+        approvers=seats(actor, promotion) if promotion.rules else [],
+        ahead=ahead,
+        behind=behind,
+        left=_left(promotion),
+        known=_known(promotion, live, steps) if promotion.status == "errored" else [],
+        unknown=_unknown(progress.step) if promotion.status == "errored" else [],
+        retry_notes=retry_notes(promotion) if promotion.status == "failed" else [],
+        seal_holds=_seal_holds(promotion, made),
+        timeline=history.of_promotion(actor, promotion.pk),
+        offers=offers_of(actor, promotion),
+    )
+
+
+def _head(actor: Actor, promotion: Promotion, made: Sequence[Approval]) -> Head:
+    again = promotion.retries.order_by("-id").values_list("pk", flat=True).first()
+    return Head(
+        id=promotion.pk,
+        application=Named.of(promotion.environment.application),
+        version=promotion.release.version,
+        phase=Named.of(promotion.environment.phase),
+        kind=promotion.kind,
+        status=promotion.status,
+        requested_by=person_or_system(actor, promotion.requested_by),
+        requested_at=promotion.requested_at,
+        comment=promotion.comment,
+        started_at=promotion.started_at,
+        finished_at=promotion.finished_at,
+        not_before=promotion.not_before,
+        not_after=promotion.not_after,
+        replaces=promotion.replaces.version if promotion.replaces else None,
+        approved_by=[one.person.display for one in made if one.decision == "approved"],
+        digest=f"sha256:{promotion.digest}",
+        retry_of=promotion.retry_of_id,
+        retried_by=again,
+        superseded_by=promotion.superseded_by_id,
+        rollback=promotion.kind == "rollback",
+        reason=promotion.reason,
+        worker=promotion.lease_owner if promotion.status in statuses.ACTIVE else "",
+        revision=promotion.revision,
+    )
+
+
+def _ended(made: Sequence[Approval]) -> Ended | None:
+    by = next((one.person.display for one in made if one.decision == "rejected"), None)
+    return Ended(by) if by else None
+
+
+# --- steps and progress
+
+
+def _steps(promotion: Promotion) -> list[StepLine]:
+    """The steps on the way there, and of the clean-up those that ran."""
+    rows = [one for one in promotion.steps.all() if one.when in ("run", "verify") or one.status != "pending"]
+    took = _usual_steps(promotion)
+    return [_step(one, took.get(one.name)) for one in rows]
+
+
+def _step(step: Step, typical: float | None) -> StepLine:
+    took = (step.finished_at - step.started_at).total_seconds() if step.finished_at and step.started_at else None
+    return StepLine(
+        number=step.number,
+        name=step.name,
+        kind=step.kind,
+        detail=step.detail,
+        state=step.status,
+        resume=step.resume,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        seconds=took,
+        usual=typical,
+        attempts=step.attempts,
+    )
+
+
+def _last_five(promotion: Promotion) -> list[int]:
+    """The last promotions that succeeded in the same environment."""
+    chosen = Promotion.objects.filter(environment=promotion.environment_id, status="succeeded")
+    return list(chosen.exclude(pk=promotion.pk).order_by("-finished_at").values_list("pk", flat=True)[:5])
+
+
+def _usual_steps(promotion: Promotion) -> Mapping[str, float]:
+    """Step name -> seconds: the median of the last five; absent with fewer than three."""
+    rows = Step.objects.filter(promotion__in=_last_five(promotion), finished_at__isnull=False).order_by()
+    taken: dict[str, list[float]] = {}
+    for name, begun, ended in rows.values_list("name", "started_at", "finished_at"):
+        if begun and ended:
+            taken.setdefault(name, []).append((ended - begun).total_seconds())
+    return {name: median(all_) for name, all_ in taken.items() if len(all_) >= 3}
+
+
+def usual_seconds(environment: int) -> float | None:
+    """How long a promotion into this environment usually takes, in seconds: median of the last five."""
+    done = Promotion.objects.filter(environment=environment, status="succeeded", started_at__isnull=False)
+    took = done.order_by("-finished_at").annotate(took=F("finished_at") - F("started_at"))
+    return usual(took.values_list("took", flat=True)[:5])
+
+
+def _progress(promotion: Promotion, steps: Sequence[StepLine]) -> Progress:
+    way = _way(promotion, steps)
+    done = sum(one.state in ("succeeded", "skipped") for one in way)
+    wrong = next((one for one in way if one.state in ("running", "failed", "errored", "aborted")), None)
+    due = next((one for one in way if one.state == "pending"), None) if promotion.is_active else None
+    moment = promotion.finished_at or now()
+    elapsed = (moment - promotion.started_at).total_seconds() if promotion.started_at else None
+    return Progress(
+        done=done,
+        total=len(way),
+        elapsed=elapsed,
+        remaining=_remaining(promotion, way, elapsed),
+        segments=[Segment(one.state, _weight(one, way)) for one in way],
+        step=wrong or due,
+    )
+
+
+def _way(promotion: Promotion, steps: Sequence[StepLine]) -> list[StepLine]:
+    """Without the clean-up."""
+    numbers = {number for number, spec in enumerate(promotion.plan, 1) if spec["when"] in ("run", "verify")}
+    return [one for one in steps if one.number in numbers]
+
+
+def _remaining(promotion: Promotion, way: Sequence[StepLine], elapsed: float | None) -> float | None:
+    """Seconds still to come: what is usual for the steps that are not done."""
+    todo = [one for one in way if one.state in ("pending", "running")]
+    if not promotion.is_active or elapsed is None or not todo or any(one.usual is None for one in todo):
+        return None
+    moment = now()
+    spent = sum((moment - one.started_at).total_seconds() for one in todo if one.state == "running" and one.started_at)
+    return max(0.0, sum(one.usual or 0.0 for one in todo) - spent) or None
+
+
+def _weight(step: StepLine, way: Sequence[StepLine]) -> int:
+    longest = max((one.usual or one.seconds or 0.0 for one in way), default=0.0)
+    mine = step.usual or step.seconds or 0.0
+    return max(1, round(12 * mine / longest)) if longest else 1
+
+
+# --- around it
+
+
+def _queue(promotion: Promotion) -> tuple[PromotionLine | None, list[PromotionLine]]:
+    """What runs or is queued in front of it, and what is queued behind it, in the same environment."""
+    if promotion.status not in ("queued", *statuses.ACTIVE):
+        return None, []
+    others = Promotion.objects.filter(
+        environment=promotion.environment_id, status__in=("queued", *statuses.ACTIVE)
+    ).exclude(pk=promotion.pk)
+    found = lines(others.order_by("id"))
+    running = [one for one in found if one.status in statuses.ACTIVE]
+    before = running + [one for one in found if one.id < promotion.pk and one.status == "queued"]
+    behind = [one for one in found if one.status == "queued" and (promotion.is_active or one.id > promotion.pk)]
+    return (before[0] if before and promotion.status == "queued" else None), behind
+
+
+def _left(promotion: Promotion) -> list[str]:
+    """What was left behind, in words, as the clean-up says it."""
+    if promotion.status not in ("failed", "aborted"):
+        return []
+    if promotion.cleanup == "due":
+        return ["Clean-up is still running"]
+    undone = promotion.steps.filter(when="undo").exclude(status="pending").order_by("number")
+    said = [one.detail.rstrip(".") or one.name for one in undone if one.status in ("succeeded", "failed", "errored")]
+    return said or ["Nothing running"]
+
+
+def _known(promotion: Promotion, live: Promotion | None, steps: Sequence[StepLine]) -> list[Fact]:
+    phase = promotion.environment.phase.name
+    facts = []
+    if live:
+        facts.append(Fact(f"**{phase}** serves **{live.release.version}**", "By the record of what succeeded last"))
+    done = [one for one in steps if one.state == "succeeded"]
+    if done:
+        text = ", ".join(one.name.lower() for one in done)
+        facts.append(Fact(f"{len(done)} of {len(steps)} steps finished: {text}"))
+    doubtful = next((one for one in steps if one.state == "errored"), None)
+    if doubtful and doubtful.started_at:
+        tries = "once" if doubtful.attempts == 1 else f"{doubtful.attempts} times"
+        facts.append(Fact(f"Step {doubtful.number}, {doubtful.name.lower()}, was started {tries}"))
+    return facts
+
+
+def _unknown(step: StepLine | None) -> list[Fact]:
+    if step is None:
+        return [Fact("Whether it came through")]
+    facts = [Fact(f"Whether step {step.number}, {step.name.lower()}, ended, and how", step.detail)]
+    if step.resume == "never":
+        facts.append(Fact("Whether it still runs", "The step must not run twice, and nothing tells RelMan how to ask"))
+    return facts
+
+
+def retry_notes(promotion: Promotion) -> list[str]:
+    """What a retry repeats, step by step in groups."""
+    way = [one for one in promotion.steps.all() if one.when in ("run", "verify")]
+    notes = ["A new promotion that names this one. **All gates are asked again.**"]
+    again = [one for one in way if one.resume != "never"]
+    if again:
+        notes.append(f"{_numbers(again)} run again, and find what is already there.")
+    careful = [one for one in way if one.resume == "never"]
+    for one in careful:
+        notes.append(f"Step {one.number}, **{one.name.lower()}**, runs a second time: look at what it did first.")
+    taken = "as it was then" if promotion.snapshot_of == "then" else "anew"
+    notes.append(f"Configuration is read **{taken}**.")
+    return notes
+
+
+def _numbers(steps: Sequence[Step]) -> str:
+    numbers = [one.number for one in steps]
+    if len(numbers) == 1:
+        return f"Step {numbers[0]}"
+    whole = numbers == list(range(numbers[0], numbers[-1] + 1))
+    if whole and len(numbers) > 2:
+        return f"Steps {numbers[0]} to {numbers[-1]}"
+    return f"Steps {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
+    """Whether what was approved is still the same; None when nobody approved, or it did not fail."""
+    if promotion.status != "failed" or not made:
+        return None
+    from releases.engine import plan
+
+    kept = promotion.snapshot if promotion.snapshot_of == "then" else None
+    return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
+
+
+# --- what may be done
+
+
+def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
+    """The buttons that fit its status; without the right they say who has it."""
+    base, environment = f"/promotions/{promotion.pk}/", promotion.environment
+    version, phase = promotion.release.version, environment.phase.name
+    status = promotion.status
+    found: list[Offer] = []
+    if status in statuses.PENDING:
+        if promotion.rules and status == "waiting":
+            found.append(_offer(actor, promotion, "approve", "Review", f"/approvals/{promotion.pk}/", "view"))
+        mine = bool(actor.user and actor.user.pk == promotion.requested_by_id)
+        right = "view" if mine else "promote"
+        found.append(_offer(actor, promotion, "cancel", "Cancel promotion", f"{base}cancel/", right))
+    if status in statuses.ACTIVE:
+        found.append(_abort(actor, promotion, base))
+    if status == "errored":
+        found.append(_offer(actor, promotion, "resolve", "Say what happened", f"{base}resolve/", "roll_back"))
+    if status in RETRIABLE and not promotion.retries.exists():
+        right = "roll_back" if promotion.kind == "rollback" else "promote"
+        found.append(_offer(actor, promotion, "retry", f"Retry {version} to {phase}", f"{base}retry/", right))
+    if status == "succeeded" and _is_live(promotion) and promotion.replaces_id:
+        url = f"/apps/{environment.application.slug}/{environment.phase.slug}/rollback/"
+        found.append(_offer(actor, promotion, "rollback", f"Roll {phase} back", url, "roll_back"))
+    return found
+
+
+def _offer(actor: Actor, promotion: Promotion, name: str, label: str, url: str, right: str) -> Offer:
+    may = permissions.can(actor, right, promotion.environment)
+    return Offer(name, label, url, may, "" if may else why_not(right, promotion))
+
+
+def why_not(right: str, promotion: Promotion) -> str:
+    """Who has the right that is missing."""
+    phase = promotion.environment.phase
+    roles = permissions.roles_with(right, phase)
+    who = f"Who may: {', '.join(roles)}." if roles else "No role has that right yet."
+    return f"You may not {permissions.RIGHTS[right]} {phase.name}. {who}"
+
+
+def _abort(actor: Actor, promotion: Promotion, base: str) -> Offer:
+    if promotion.abort_reason:
+        return Offer("abort", "Abort", f"{base}abort/", False, "It is being aborted already.")
+    return _offer(actor, promotion, "abort", "Abort", f"{base}abort/", "promote")
+
+
+def _is_live(promotion: Promotion) -> bool:
+    live = live_of(promotion.environment)
+    return bool(live and live.pk == promotion.pk)
+
+
+def promotion_log(actor: Actor, promotion: Promotion, step: int = 0, after: int = 0) -> Log:
+    """New lines of the log: those behind line `after`. The caller has found the promotion for this actor."""
+    permissions.require(actor, "view", promotion.environment)
+    return log_of(promotion, step, after)
