@@ -16,7 +16,7 @@ class Pass(models.Model):
     session_key = models.CharField(max_length=40, db_index=True)
     code_digest = models.CharField(max_length=64, unique=True)
     code_until = models.DateTimeField()
-    cookie_digest = models.CharField(max_length=64, unique=True, null=True)
+    cookie_digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 (unique, and many unset)
     """None until the code was used; a code is good once."""
     until = models.DateTimeField(db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -6,7 +6,6 @@ begin: on RelMan's own host, for whoever is signed in. enter: on the environment
 
 from __future__ import annotations
 
-from typing import cast
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
@@ -110,7 +109,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))
     target = _environment(_number(request.GET.get("environment", "")))
-    actor = Actor(cast(User, request.user), "page", request.META.get("REMOTE_ADDR", ""))
+    actor = Actor(request.user, "page", request.META.get("REMOTE_ADDR", ""))
     code = passes.admit(target, actor=actor, session_key=request.session.session_key or "")
     query = urlencode({"code": code, "next": passes.local_path(request.GET.get("next", "/"))})
     return _private(HttpResponseRedirect(f"http://{target.host}:{settings.GATEWAY_PORT}/_relman/enter?{query}"))

@@ -167,14 +167,12 @@ class Gatehouse:
     def switch(self, environment: int, *backends: Backend, epoch: int | None = None) -> None:
         slots.switch(self.place.folder, environment, [b.address for b in backends], epoch=epoch)
 
-    def ask(
-        self, host: str, path: str = "/", *, method: str = "GET", body: bytes | None = None, **headers: str
-    ) -> Reply:
+    def ask(self, host: str, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Reply:
         """One request on a connection of its own; header names with _ for -."""
         connection = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=10)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, {"Host": host, **named})
+            connection.request(method, path, body.encode("latin-1") or None, {"Host": host, **named})
             answer = connection.getresponse()
             return Reply(answer.status, answer.headers, answer.read().decode())
         finally:

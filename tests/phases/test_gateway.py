@@ -144,7 +144,7 @@ def test_relman_is_told_little_about_the_request(house: Gatehouse, relman: Backe
     house.switch(7, shop)
     cookie = f"mine=1; relman_pass_{house.place.port}=good; other=2"
     reply = house.ask(
-        QA.host, "/a/b?c=d", method="POST", body=b"the body", Cookie=cookie, X_Forwarded_Host="other.live.localhost",
+        QA.host, "/a/b?c=d", method="POST", body="the body", Cookie=cookie, X_Forwarded_Host="other.live.localhost",
         X_Forwarded_Uri="/forged", X_Forwarded_For="9.9.9.9", Authorization="Basic eA==",
     )  # fmt: skip
     assert reply.text == "shop"
@@ -382,7 +382,7 @@ def test_the_way_in_leads_to_one_view_of_relman_only(
 
 
 def test_the_way_in_is_for_get_only(house: Gatehouse, relman: Backend) -> None:
-    assert house.ask(QA.host, "/_relman/enter?code=c", method="POST", body=b"x").status == 404
+    assert house.ask(QA.host, "/_relman/enter?code=c", method="POST", body="x").status == 404
     assert not relman.seen
 
 
@@ -412,7 +412,7 @@ def test_an_application_cannot_set_relmans_cookies_nor_speak_for_the_gateway(hou
 def test_what_is_said_to_an_application_is_said_unchanged(house: Gatehouse, shop: Backend) -> None:
     house.switch(8, shop)
     path = "/a%2Fb//c/%7Euser/;v=1?q=%20x&q=2&empty="
-    house.ask(LIVE.host, path, method="PUT", body=b"\x00\xff", Content_Type="application/x-own", Accept="*/*")
+    house.ask(LIVE.host, path, method="PUT", body="\x00\xff", Content_Type="application/x-own", Accept="*/*")
     got = shop.seen[-1]
     assert (got.method, got.path, got.body) == ("PUT", path, b"\x00\xff")
     assert got.all("Content-Type") == ["application/x-own"]
@@ -509,7 +509,7 @@ def test_a_dead_instance_is_passed_over(house: Gatehouse, shop: Backend) -> None
     dead = saying("dead")
     dead.stop()
     house.switch(8, dead, shop)
-    assert [house.ask(LIVE.host, method="POST", body=b"x").text for _ in range(6)] == ["shop"] * 6
+    assert [house.ask(LIVE.host, method="POST", body="x").text for _ in range(6)] == ["shop"] * 6
 
 
 def test_an_application_that_is_down_is_a_page(house: Gatehouse) -> None:
