@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ warnings.simplefilter("ignore")
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from supervisor.medusa import asyncore_25 as asyncore  # noqa: E402
 from supervisor.options import ServerOptions  # noqa: E402
 from supervisor.supervisord import Supervisor  # noqa: E402
 
@@ -55,7 +57,8 @@ def main() -> None:
     options = ServerOptions()
     options.realize(["-n", "-c", str(control / "supervisord.conf")])
     options.first, options.test = True, False
-    AllAtOnce(options).main()
+    with suppress(asyncore.ExitNow):  # how it ends when all have ended
+        AllAtOnce(options).main()
 
 
 def _note_parent(note: Path) -> None:
