@@ -91,7 +91,6 @@ def announce(promotion: Promotion) -> None:
     """Tell every page that shows this promotion, after commit."""
     application = promotion.environment.application
     publish_on_commit(
-        "board",
         f"promotion:{promotion.pk}",
         f"application:{application.slug}",
         f"environment:{promotion.environment_id}",

@@ -54,4 +54,4 @@ def _run(work: queue.Queue[Callable[[], None]]) -> None:
         try:
             send()
         except Exception as error:  # the next one must still go out
-            log.info("A send failed: %s", error)
+            log.debug("A send failed: %s", error)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import itertools
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,9 +126,13 @@ def archive(version: str, manifest: Mapping[str, Any] | None = None, *, content:
         f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
         for name, table in tables.items()
     )
-    path = storage.staging() / f"test-{next(_numbers)}.tar.gz"
-    with tarfile.open(path, "w:gz") as tar:
-        for name, data in {"relman.toml": text, "app.py": f"# {version} {content}\n"}.items():
+    path = storage.staging() / f"test-{os.getpid()}-{next(_numbers)}.tar.gz"
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name, data in {"relman.toml": text, "app.py": f"# {version} {content} {os.getpid()}\n"}.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data.encode())
             tar.addfile(entry, BytesIO(data.encode()))

@@ -20,14 +20,36 @@ from relman.errors import Conflict, Forbidden, Invalid
 LONGEST_COMMENT = 10_000
 
 
-@recorded("promotion.approved")
 def approve(promotion: Promotion, *, actor: Actor, comment: str = "", seal: str = "") -> Promotion:
     """Say yes to what was shown. Queues the promotion when nothing else holds it.
 
-    `seal`: what the approver saw; a stale one is a Conflict that says so.
+    `seal`: what the approver saw (default: what the given promotion says); a stale one is a
+    Conflict that says what changed.
     """
+    changed = renew(promotion, actor)
+    return _approve(promotion, actor=actor, comment=comment, seal=seal or promotion.seal, changed=changed)
+
+
+def reject(promotion: Promotion, *, actor: Actor, comment: str, seal: str = "") -> Promotion:
+    """Say no, with a comment: the promotion ends. `seal` as in `approve`."""
+    changed = renew(promotion, actor)
+    return _reject(promotion, actor=actor, comment=comment, seal=seal or promotion.seal, changed=changed)
+
+
+def renew(promotion: Promotion, actor: Actor) -> str:
+    """Freeze anew what changed since the request, before anybody signs; in a transaction of its own, so that it
+    stays even when the decision is refused for it. Answers what changed."""
+    if not permissions.can(actor, "approve", promotion.environment):
+        return ""
     with transaction.atomic():
-        locked = _open(promotion, actor, seal)
+        locked = _locked(promotion)
+        return start.refresh(locked) if locked.status == "waiting" else ""
+
+
+@recorded("promotion.approved")
+def _approve(promotion: Promotion, *, actor: Actor, comment: str, seal: str, changed: str) -> Promotion:
+    with transaction.atomic():
+        locked = _open(promotion, actor, seal, changed)
         _sign(locked, actor, "approved", comment)
         record(
             "promotion.approved",
@@ -43,12 +65,11 @@ def approve(promotion: Promotion, *, actor: Actor, comment: str = "", seal: str 
 
 
 @recorded("promotion.rejected")
-def reject(promotion: Promotion, *, actor: Actor, comment: str, seal: str = "") -> Promotion:
-    """Say no, with a comment: the promotion ends."""
+def _reject(promotion: Promotion, *, actor: Actor, comment: str, seal: str, changed: str) -> Promotion:
     if not comment.strip():
         raise Invalid("A no needs a comment.", fields={"comment": ["Say what has to change."]})
     with transaction.atomic():
-        locked = _open(promotion, actor, seal)
+        locked = _open(promotion, actor, seal, changed)
         _sign(locked, actor, "rejected", comment)
         reason = f"Rejected by {actor.name}: {comment}"
         advance(locked, "rejected", actor=actor, reason=reason[:2000])
@@ -73,14 +94,13 @@ def withdraw_approval(promotion: Promotion, *, actor: Actor) -> Promotion:
     return _fresh(promotion)
 
 
-def _open(promotion: Promotion, actor: Actor, seal: str) -> Promotion:
+def _open(promotion: Promotion, actor: Actor, seal: str, changed: str) -> Promotion:
     """Lock the promotion and see that this actor may decide on it, as it is now."""
     permissions.require(actor, "approve", promotion.environment)
     locked = _locked(promotion)
     if locked.status not in ("waiting", "queued"):
         raise lost(locked.pk, locked.status)
-    changed = start.refresh(locked)
-    if (seal and seal != locked.seal) or changed:
+    if seal != locked.seal or changed:
         what = changed or "It changed since you looked."
         raise Stale(f"{what} Nothing was decided: look again, then decide.", code="stale_seal", seal=locked.seal)
     _counts(locked, actor)

@@ -151,7 +151,7 @@ def _publish(
             detail=f"Published {release}.",
             after={"version": version, "digest": f"sha256:{staged.digest}", "size": staged.size},
         )
-        publish_on_commit("board", f"application:{application.slug}")
+        publish_on_commit(f"application:{application.slug}")
     return release, True
 
 

@@ -56,5 +56,5 @@ def _withdraw(release: Release, how: str, actor: Actor, reason: str) -> Release:
             before={"withdrawn": was},
             after={"withdrawn": how},
         )
-        publish_on_commit("board", f"application:{application.slug}")
+        publish_on_commit(f"application:{application.slug}")
     return release

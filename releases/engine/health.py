@@ -64,6 +64,6 @@ def note(environment: Environment, health: str, words: str) -> None:
     """Save what was seen; pages hear of it when it changed."""
     fields = {"health": health, "health_detail": words[:300], "health_at": Now()}
     if health != environment.health:
-        publish_on_commit("board", f"environment:{environment.pk}", f"application:{environment.application.slug}")
+        publish_on_commit(f"environment:{environment.pk}", f"application:{environment.application.slug}")
         fields["health_since"] = Now()
     Environment.objects.filter(pk=environment.pk).update(**fields)

@@ -11,8 +11,9 @@ from typing import Any
 from phases import configuration
 from phases.drivers.base import StepSpec, Target
 from phases.drivers.registry import driver
-from phases.models import Environment, Rule
+from phases.models import Environment
 from releases.models import Promotion, Release, Step
+from releases.queries.facts import rules_of
 
 PASSES, INTERVAL, WITHIN = 3, 1.0, 30.0
 """Verification: so many passes in a row, seconds between two, seconds in all."""
@@ -83,23 +84,6 @@ def _verification(environment: Environment) -> list[StepSpec]:
     return [
         StepSpec("verify", "Check health and version", when="verify", timeout=rule["within"] + 15, parameters=rule),
         StepSpec("switch", "Move the traffic", when="verify", timeout=60),
-    ]
-
-
-def rules_of(environment: Environment) -> list[dict[str, Any]]:
-    """The phase's approval rules, as they are frozen into a promotion."""
-    rules = Rule.objects.filter(phase_id=environment.phase_id).select_related("role").order_by("name")
-    return [
-        {
-            "name": rule.name,
-            "role": rule.role.name,
-            "role_id": rule.role_id,
-            "count": rule.count,
-            "allow_requester": rule.allow_requester,
-            "allow_author": rule.allow_author,
-            "deadline_hours": rule.deadline_hours,
-        }
-        for rule in rules
     ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db import close_old_connections
 from django.db.models.functions import Now
 
 from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeeded
@@ -29,7 +28,6 @@ class Lost(Exception):
 
 def tick(promotion_id: int) -> None:
     """Visit a promotion. Safe to call at any time, any number of times, from anywhere."""
-    close_old_connections()
     claim = lease.claim(promotion_id)
     if claim is None:
         return

@@ -223,7 +223,8 @@ class Work:
         )
 
     def tell(self) -> None:
-        publish_on_commit(f"promotion:{self.promotion.pk}", f"log:{self.promotion.pk}", "board")
+        number, slug = self.promotion.pk, self.promotion.environment.application.slug
+        publish_on_commit(f"promotion:{number}", f"log:{number}", f"application:{slug}")
 
 
 def _into(future: Future[Result], call: Any, step: Step) -> None:

@@ -44,10 +44,10 @@ def test_the_channel_is_the_first_word(version, channel):
     assert parse(version).channel == channel
 
 
-@pytest.mark.parametrize(
-    "version",
-    ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-01", "1.0.0\n", "9" * 21 + ".0.0", "1.0.0-" + "a" * 200],
-)
+WRONG = ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-01", "1.0.0\n", "9" * 21 + ".0.0", "1.0.0-" + "a" * 200]
+
+
+@pytest.mark.parametrize("version", WRONG)
 def test_what_is_no_version_is_refused_with_a_sentence(version):
     with pytest.raises(ValueError, match=r"\.$"):
         parse(version)

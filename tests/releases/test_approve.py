@@ -1,0 +1,160 @@
+"""Decisions of people."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from phases import actions as places
+from phases.models import Role
+from relman.audit.models import Event
+from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError
+from releases import actions
+from releases.models import Approval
+from tests import factories
+
+
+@pytest.fixture
+def promotion(shop):
+    """One that waits for approvals into Live."""
+    release = shop.release()
+    shop.bring(release, "dev", "qa", "stage")
+    return shop.ask(release, "live")
+
+
+def test_both_rules_open_the_gate(shop, promotion):
+    first = actions.approve(promotion, actor=shop.actor("business-owner"), comment="Fine")
+    assert first.status == "waiting"
+    assert actions.approve(promotion, actor=shop.actor("qa-engineer")).status == "queued"
+    assert Event.objects.filter(verb="promotion.approved", outcome="done").count() == 2
+
+
+@pytest.mark.parametrize("role", ["developer", "stakeholder", "devops", "release-manager", "admin"])
+def test_other_roles_may_not(shop, promotion, role):
+    with pytest.raises(Forbidden):
+        actions.approve(promotion, actor=shop.actor(role))
+    assert Event.objects.filter(verb="promotion.approved", outcome="refused").exists()
+
+
+def test_an_outsider_sees_nothing(promotion):
+    with pytest.raises(NotFound):
+        actions.approve(promotion, actor=factories.person())
+
+
+def test_the_requester_does_not_count_even_with_the_role(shop, promotion):
+    role = Role.objects.get(slug="business-owner")
+    places.grant(role, shop.phase("live"), actor=shop.actor("admin"), user=shop.people["release-manager"])
+    with pytest.raises(Forbidden, match="asked for this promotion"):
+        actions.approve(promotion, actor=shop.actor("release-manager"))
+
+
+def test_the_author_does_not_count(shop):
+    release = shop.release(author="shop-business-owner")
+    shop.bring(release, "dev", "qa", "stage")
+    with pytest.raises(Forbidden, match="wrote this release"):
+        actions.approve(shop.ask(release, "live"), actor=shop.actor("business-owner"))
+
+
+def test_a_role_one_gave_oneself_never_counts(shop, promotion):
+    boss = shop.actor("admin")
+    places.grant(Role.objects.get(slug="business-owner"), shop.phase("live"), actor=boss, user=boss.user)
+    with pytest.raises(Forbidden):
+        actions.approve(promotion, actor=shop.actor("admin"))
+
+
+def test_one_person_decides_once(shop, promotion):
+    actions.approve(promotion, actor=shop.actor("business-owner"))
+    with pytest.raises(Conflict):
+        actions.approve(promotion, actor=shop.actor("business-owner"))
+
+
+def test_a_no_needs_a_comment_and_ends_it(shop, promotion):
+    with pytest.raises(Invalid):
+        actions.reject(promotion, actor=shop.actor("business-owner"), comment=" ")
+    rejected = actions.reject(promotion, actor=shop.actor("business-owner"), comment="Prices are wrong")
+    assert rejected.status == "rejected"
+    assert "Prices are wrong" in rejected.reason
+    with pytest.raises(Conflict) as caught:
+        actions.approve(promotion, actor=shop.actor("qa-engineer"))
+    assert caught.value.extra["state"] == "rejected"
+
+
+def test_a_stale_seal_decides_nothing(shop, promotion):
+    places.set_configuration(shop.environments["live"], {"COLOUR": "red"}, actor=shop.actor("devops"))
+    with pytest.raises(Conflict) as caught:
+        actions.approve(promotion, actor=shop.actor("business-owner"), seal=promotion.seal)
+    assert caught.value.code == "stale_seal"
+    assert Approval.objects.count() == 0
+
+
+def test_a_change_voids_what_was_signed(shop, promotion):
+    from releases.engine import sweep
+
+    actions.approve(promotion, actor=shop.actor("business-owner"))
+    places.set_configuration(shop.environments["live"], {"COLOUR": "red"}, actor=shop.actor("devops"))
+    sweep.round_once()
+    approval = Approval.objects.get()
+    assert approval.voided_at is not None
+    assert "configuration" in approval.void_reason
+
+
+def test_a_weakened_rule_does_not_help_what_is_on_its_way(shop, promotion):
+    rule = shop.phase("live").rules.get(name="quality")
+    places.remove_rule(rule, actor=shop.actor("admin"))
+    with pytest.raises(Conflict, match="approval rules"):
+        actions.approve(promotion, actor=shop.actor("business-owner"))
+    after = actions.approve(promotion, actor=shop.actor("business-owner"))
+    assert after.status == "waiting"
+    assert actions.approve(promotion, actor=shop.actor("qa-engineer")).status == "queued"
+
+
+def test_a_yes_can_be_taken_back_until_it_starts(shop, promotion):
+    shop.approve(promotion)
+    back = actions.withdraw_approval(promotion, actor=shop.actor("business-owner"))
+    assert back.status == "waiting"
+    assert actions.approve(promotion, actor=shop.actor("business-owner")).status == "queued"
+
+
+def test_nobody_deciding_is_not_a_yes(shop, promotion):
+    from datetime import timedelta
+
+    from django.db.models.functions import Now
+
+    from releases.engine import sweep
+    from releases.models import Promotion
+
+    Promotion.objects.filter(pk=promotion.pk).update(approve_before=Now() - timedelta(seconds=1))
+    sweep.round_once()
+    promotion.refresh_from_db()
+    assert promotion.status == "expired"
+
+
+def test_twenty_at_once_and_a_no_have_one_outcome(shop, promotion):
+    role = Role.objects.get(slug="business-owner")
+    people = [factories.person() for _ in range(19)]
+    for one in people:
+        places.grant(role, shop.phase("live"), actor=shop.actor("admin"), user=one.user)
+    answers: list[str] = []
+
+    def decide(actor, no):
+        try:
+            verb = actions.reject if no else actions.approve
+            answers.append(verb(promotion, actor=actor, comment="Decided").status)
+        except RelManError as error:
+            answers.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=decide, args=(actor, n == 7)) for n, actor in enumerate(people)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    promotion.refresh_from_db()
+    assert len(answers) == 19
+    assert promotion.status == "rejected"
+    assert answers.count("rejected") == 1
+    signed = Approval.objects.filter(promotion=promotion, decision="approved").count()
+    assert answers.count("waiting") == signed

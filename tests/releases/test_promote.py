@@ -1,0 +1,187 @@
+"""Asking for a promotion."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from phases import actions as places
+from relman.audit.models import Event
+from relman.errors import Forbidden, Invalid, NotFound, Refused
+from releases import actions
+from releases.models import Promotion
+from releases.queries.offers import preview
+from tests import factories
+from tests.factories import run
+
+
+def refused(shop, release, phase, **wish):
+    with pytest.raises(Refused) as caught:
+        shop.ask(release, phase, **wish)
+    return {verdict.gate: verdict for verdict in caught.value.extra["verdicts"] if verdict.state == "failed"}
+
+
+def test_works_and_is_recorded(shop):
+    promotion = shop.ask(shop.release(), "dev", comment="First try")
+    assert promotion.status == "queued"
+    event = Event.objects.get(verb="promotion.requested")
+    assert (event.actor_id, event.promotion_id, event.detail) == (shop.people["developer"].pk, promotion.pk, "First try")
+
+
+def test_nothing_is_asked_for_by_publishing(shop):
+    shop.release()
+    assert Promotion.objects.count() == 0
+
+
+def test_without_the_right_it_names_the_roles_that_have_it(shop):
+    with pytest.raises(Forbidden) as caught:
+        actions.request_promotion(shop.release(), shop.environments["live"], actor=shop.actor("developer"))
+    assert caught.value.extra["roles"] == ["Release manager"]
+    assert Event.objects.filter(verb="promotion.requested", outcome="refused").count() == 1
+
+
+def test_an_outsider_sees_nothing(shop):
+    with pytest.raises(NotFound):
+        actions.request_promotion(shop.release(), shop.environments["dev"], actor=factories.person())
+
+
+def test_an_administrator_promotes_only_by_a_grant(shop):
+    with pytest.raises(Forbidden):
+        actions.request_promotion(shop.release(), shop.environments["dev"], actor=shop.actor("admin"))
+
+
+def test_a_phase_cannot_be_skipped(shop):
+    failed = refused(shop, shop.release(), "live")
+    assert set(failed) == {"order"}
+    assert "Dev, QA and Stage" in failed["order"].reason
+
+
+def test_an_optional_phase_may_be_skipped(shop):
+    places.set_phase(shop.phase("qa"), actor=shop.actor("admin"), optional=True)
+    release = shop.release()
+    shop.bring(release, "dev")
+    shop.environments["stage"].refresh_from_db()
+    assert shop.ask(release, "stage").status == "queued"
+
+
+def test_going_down_is_refused_unless_it_is_meant(shop):
+    old, new = shop.release("1.0.0"), shop.release("1.1.0")
+    shop.bring(new, "dev")
+    assert "newer than 1.0.0" in refused(shop, old, "dev")["version"].reason
+    with pytest.raises(Invalid):
+        actions.request_promotion(old, shop.environments["dev"], actor=shop.actor("developer"), allow_lower=True)
+    down = actions.request_promotion(
+        old, shop.environments["dev"], actor=shop.actor("developer"), allow_lower=True, comment="Hotfix line"
+    )
+    assert down.status == "queued"
+
+
+def test_the_same_release_again_is_a_redeploy(shop):
+    release = shop.release()
+    shop.bring(release, "dev")
+    assert shop.ask(release, "dev").kind == "redeploy"
+
+
+def test_pre_releases_stop_where_the_pipeline_says(shop):
+    shop.pipeline.prerelease_until = shop.phase("dev")
+    shop.pipeline.save()
+    release = shop.release("1.0.0-rc.1")
+    shop.bring(release, "dev")
+    assert "stop at Dev" in refused(shop, release, "qa")["version"].reason
+
+
+def test_a_missing_key_is_named(shop):
+    release = shop.release(manifest={"configuration": {"required": ["GREETING"]}})
+    failed = refused(shop, release, "dev")
+    assert "GREETING" in failed["configuration"].reason
+    assert failed["configuration"].link == "/apps/shop/dev/configuration/"
+    assert failed["configuration"].who
+    places.set_configuration(shop.environments["dev"], {"GREETING": "hello"}, actor=shop.actor("devops"))
+    assert shop.ask(release, "dev").status == "queued"
+
+
+def test_an_artifact_that_is_gone_is_noticed(shop):
+    from releases import storage
+
+    release = shop.release()
+    storage.path_of(release.artifacts.get().digest).unlink()
+    assert "missing" in refused(shop, release, "dev")["artifact"].reason
+
+
+def test_a_withdrawn_release_goes_nowhere(shop):
+    release = shop.release()
+    actions.yank(release, actor=shop.actor("release-manager"), reason="Wrong tax")
+    assert "Wrong tax" in refused(shop, release, "dev")["release"].reason
+
+
+def test_quarantine_ends_what_waits(shop):
+    release = shop.release()
+    promotion = shop.ask(release, "dev")
+    actions.quarantine(release, actor=shop.actor("release-manager"), reason="Leaks")
+    promotion.refresh_from_db()
+    assert promotion.status == "cancelled"
+    assert "Leaks" in promotion.reason
+
+
+def test_a_lock_holds_and_says_who(shop):
+    lock = places.lock(shop.environments["dev"], actor=shop.actor("devops"), reason="Moving house")
+    promotion = shop.ask(shop.release(), "dev")
+    assert promotion.status == "waiting"
+    from releases.engine import sweep
+
+    places.unlock(lock, actor=shop.actor("devops"))
+    sweep.round_once()
+    promotion.refresh_from_db()
+    assert promotion.status == "queued"
+
+
+def test_an_environment_that_is_not_ready_is_refused(shop):
+    places.edit_environment(shop.environments["dev"], actor=shop.actor("devops"), settings={"ready": False})
+    places.check_environment(shop.environments["dev"], actor=shop.actor("devops"))
+    shop.environments["dev"].refresh_from_db()
+    assert "not ready" in refused(shop, shop.release(), "dev")["environment"].reason
+
+
+def test_the_preview_gives_the_same_answer_as_the_verb(shop):
+    release = shop.release()
+    offer = preview(release, shop.environments["live"], actor=shop.actor("release-manager"))
+    assert not offer.allowed
+    failed = refused(shop, release, "live")
+    assert [verdict for verdict in offer.verdicts if verdict.state == "failed"] == list(failed.values())
+
+
+def test_a_release_of_another_application_is_not_found(shop):
+    other = factories.shop("other")
+    with pytest.raises(NotFound):
+        actions.request_promotion(other.release(), shop.environments["dev"], actor=shop.actor("developer"))
+
+
+def test_a_retry_names_what_it_repeats(shop):
+    places.edit_environment(shop.environments["dev"], actor=shop.actor("devops"), settings={"steps": [{"do": "fail"}]})
+    shop.environments["dev"].refresh_from_db()
+    failed = run(shop.ask(shop.release(), "dev"))
+    again = actions.retry(failed, actor=shop.actor("developer"))
+    assert (again.retry_of_id, again.status) == (failed.pk, "queued")
+
+
+def test_two_requests_at_once_leave_one_pending(shop):
+    releases = [shop.release(f"1.{n}.0") for n in range(6)]
+    shop_actors = [shop.actor("developer") for _ in releases]
+    outcomes: list[str] = []
+
+    def ask(release, actor):
+        try:
+            outcomes.append(actions.request_promotion(release, shop.environments["dev"], actor=actor).status)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(releases, shop_actors, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert outcomes == ["queued"] * 6
+    assert Promotion.objects.filter(status="queued").count() == 1
+    assert Promotion.objects.filter(status="superseded").count() == 5

@@ -1,0 +1,53 @@
+"""The way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from phases import actions as places
+from relman.errors import Conflict, Forbidden, Invalid
+from releases import actions
+from releases.queries.lookups import live_of
+from tests.factories import run
+
+
+@pytest.fixture
+def two(shop):
+    """1.0.0 and then 1.1.0 reached Live."""
+    releases = shop.release("1.0.0"), shop.release("1.1.0")
+    for release in releases:
+        shop.bring(release, "dev", "qa", "stage", "live")
+    return releases
+
+
+def test_one_click_and_one_reason_return_to_the_last_good_version(shop, two):
+    promotion = actions.roll_back(shop.environments["live"], actor=shop.actor("release-manager"), reason="Errors")
+    assert (promotion.kind, promotion.release_id, promotion.status) == ("rollback", two[0].pk, "queued")
+    run(promotion)
+    live = live_of(shop.environments["live"])
+    assert live is not None and live.release_id == two[0].pk
+
+
+def test_it_needs_a_reason_the_right_and_a_release_that_ran_here(shop, two):
+    live = shop.environments["live"]
+    with pytest.raises(Invalid):
+        actions.roll_back(live, actor=shop.actor("release-manager"), reason="")
+    with pytest.raises(Forbidden):
+        actions.roll_back(live, actor=shop.actor("developer"), reason="x")
+    with pytest.raises(Conflict):
+        actions.roll_back(live, actor=shop.actor("devops"), reason="x", release=shop.release("1.2.0"))
+
+
+def test_the_configuration_of_then_comes_back_with_it(shop, two):
+    places.set_configuration(shop.environments["live"], {"COLOUR": "red"}, actor=shop.actor("devops"))
+    live, devops = shop.environments["live"], shop.actor("devops")
+    then = actions.roll_back(live, actor=devops, reason="Errors", configuration="then")
+    assert "COLOUR" not in then.snapshot
+    assert run(then).status == "succeeded"
+    today = actions.roll_back(live, actor=shop.actor("devops"), reason="Back", release=two[1], configuration="today")
+    assert "COLOUR" in today.snapshot
+
+
+def test_without_an_earlier_success_there_is_no_way_back(shop):
+    with pytest.raises(Conflict, match="no way back"):
+        actions.roll_back(shop.environments["dev"], actor=shop.actor("developer"), reason="x")
