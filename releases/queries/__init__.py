@@ -1,7 +1,14 @@
 """Reads: what pages, API and command line show. Every one of them asks for whom it reads."""
 
+from .application import application_page, applications_page, releases_page
+from .approvals import approvals_page
+from .approve import approve_page
+from .audit import audit_page, events_of
 from .board import board, row
+from .dialogs import promote_dialog, rollback_dialog
+from .environment import configuration_page, environment_page, lock_dialog
 from .facts import facts_of
+from .logs import log, log_text
 from .lookups import (
     get_application,
     get_environment,
@@ -13,9 +20,23 @@ from .lookups import (
     visible_releases,
 )
 from .offers import preview, verdicts_of
+from .pipeline import phase_page, pipeline_page
+from .promotion import promotion_log, promotion_page
+from .release import compare, release_page, withdraw_dialog
+from .search import search
+from .shell import shell
 
 __all__ = [
+    "application_page",
+    "applications_page",
+    "approvals_page",
+    "approve_page",
+    "audit_page",
     "board",
+    "compare",
+    "configuration_page",
+    "environment_page",
+    "events_of",
     "facts_of",
     "get_application",
     "get_environment",
@@ -23,9 +44,23 @@ __all__ = [
     "get_release",
     "live_of",
     "live_promotions",
+    "lock_dialog",
+    "log",
+    "log_text",
+    "phase_page",
+    "pipeline_page",
     "preview",
+    "promote_dialog",
+    "promotion_log",
+    "promotion_page",
+    "release_page",
+    "releases_page",
+    "rollback_dialog",
     "row",
+    "search",
+    "shell",
     "verdicts_of",
     "visible_promotions",
     "visible_releases",
+    "withdraw_dialog",
 ]

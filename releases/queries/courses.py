@@ -194,12 +194,14 @@ def complete(view: Reader, courses: Iterable[Course]) -> None:
     approvers_for(view, [(place.phase, move) for place in everywhere for move in place.open])
 
 
-def approvers_for(view: Reader, waiting: Iterable[tuple[int, Move]]) -> None:
+def approvers_for(view: Reader, waiting: Iterable[tuple[int, Move]], *, names: bool = True) -> None:
     """Read whose approval counts in the phases where something waits, and their names. At most three queries."""
     needed = {phase for phase, move in waiting if move.rules and move.status == "waiting"}
     if not needed:
         return
     view.approvers = {**view.approvers, **permissions.approver_roles_of(needed)}
+    if not names:
+        return
     people = {person for phase in needed for person in view.approvers[phase]} - set(view.names)
     view.names.update({user.pk: user.display for user in User.objects.filter(pk__in=people)})
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from phases import permissions
 from phases.drivers.base import DriverError, Instance, Target
 from phases.drivers.registry import driver
-from phases.models import Environment, Lock, Phase, Rule
+from phases.models import Environment, Lock, Phase
 from releases import statuses
 from releases.models import Promotion
 from releases.queries import history
@@ -23,6 +22,7 @@ from releases.queries.facts import problems_of
 from releases.queries.keys import Complete, Key, complete, keys_of
 from releases.queries.lookups import live_of
 from releases.queries.next import of_place
+from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
 from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine, count
 from relman.actors import Actor
 
@@ -113,25 +113,6 @@ class ComponentLine:
 
 
 @dataclass(frozen=True)
-class Who:
-    """Who has one right here."""
-
-    right: str
-    sentence: str
-    people: list[str]
-
-
-@dataclass(frozen=True)
-class Said:
-    """A sentence with an icon."""
-
-    icon: str
-    text: str
-    detail: str = ""
-    tone: str = ""
-
-
-@dataclass(frozen=True)
 class EnvironmentPage:
     """The whole page."""
 
@@ -188,8 +169,8 @@ def environment_page(actor: Actor, environment: Environment) -> EnvironmentPage:
         ],
         promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:10]),
         runtime_log=runtime_log(environment),
-        who=_who(environment),
-        isolation=_isolation(environment),
+        who=who_may(environment),
+        isolation=isolation(environment),
         rules=rules_to_enter(course.phases, phase),
         may_configure=view.may("configure", phase.pk, environment.application_id),
         offers=_offers(view, environment, live),
@@ -308,63 +289,6 @@ def _previous(course: Course, phase: Phase, live: Promotion | None) -> Previous 
     )
     digest = had.order_by("-finished_at").values_list("digest", flat=True).first()
     return Previous(Named.of(before), digest == live.digest) if digest else None
-
-
-# --- people, rules, isolation
-
-
-def _who(environment: Environment) -> list[Who]:
-    sentences = {
-        "promote": "Promote here",
-        "approve": "Approve",
-        "open": "Open its address",
-        "configure": "Configure",
-        "roll_back": "Roll back",
-    }
-    found = []
-    for right, sentence in sentences.items():
-        people = [user.display for user in permissions.people_who_can(right, environment.phase)]
-        everyone = right == "open" and environment.phase.public
-        found.append(Who(right, sentence, ["Everybody"] if everyone else people))
-    return found
-
-
-def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
-    """What a release has to bring, in words."""
-    before = [one.name for one in phases if one.position < phase.position and not one.optional]
-    said = [Said("check", f"It has succeeded in **{before[-1]}**" if before else "It is published")]
-    for rule in Rule.objects.filter(phase=phase).select_related("role").order_by("name"):
-        detail = "The requester and the author do not count"
-        if rule.allow_requester or rule.allow_author:
-            detail = "The requester may count" if rule.allow_requester else "The author may count"
-        said.append(Said("users", f"{rule.name.capitalize()}: **{rule.count} × {rule.role.name}**", detail))
-    stop = phase.pipeline.prerelease_until
-    if stop and phase.position > stop.position:
-        said.append(Said("ban", "No pre-releases", f"They stop at {stop.name}"))
-    if phase.in_order:
-        said.append(Said("list-end", "Every promotion runs, in order"))
-    return said
-
-
-def _isolation(environment: Environment) -> list[Said]:
-    """As the target says it of itself, also where it is weak."""
-    shared = [one for one in environment.components.all() if one.shared]
-    if shared:
-        names = ", ".join(one.name for one in shared)
-        own = Said("triangle-alert", f"Shares {names} with another phase, as declared.", tone="warn")
-    else:
-        own = Said("check", "Its own configuration and secrets. None is shared with another phase.", tone="ok")
-    door = (
-        Said("globe", "The address is open to everybody.")
-        if environment.phase.public
-        else Said("lock", "The address asks for sign-in. Only people with the right to open it get in.", tone="ok")
-    )
-    seen = [one for one in environment.findings if one["name"] == "isolation"]
-    found = [
-        Said("check" if one["ok"] else "triangle-alert", one["sentence"], tone="ok" if one["ok"] else "warn")
-        for one in seen
-    ]
-    return [own, door, *found]
 
 
 def _offers(view: Reader, environment: Environment, live: Promotion | None) -> list[Offer]:

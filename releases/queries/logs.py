@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC
+
 from releases.models import LogLine, Promotion
 from releases.queries.shared import Log, LogText
 
@@ -29,3 +32,11 @@ def log(promotion: Promotion, step: int = 0, after: int = 0) -> Log:
         last=lines[-1].number if lines else after,
         earlier=bool(lines) and lines[0].number > 1,
     )
+
+
+def log_text(promotion: Promotion) -> Iterator[str]:
+    """The whole log as lines of a text file: time, step, text."""
+    rows = LogLine.objects.filter(promotion=promotion).order_by("id").values_list("at", "step", "level", "text")
+    for at, step, level, text in rows.iterator(chunk_size=LAST):
+        mark = f" {level}" if level in ("warn", "error") else ""
+        yield f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {step}{mark} {text}\n"

@@ -20,6 +20,7 @@ from releases.queries.logs import log as log_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import verdicts_of
 from releases.queries.places import usual
+from releases.queries.promotion_offers import RETRIABLE, offers_of, retry_notes
 from releases.queries.shared import (
     Approver,
     Entry,
@@ -32,8 +33,6 @@ from releases.queries.shared import (
 )
 from relman.actors import Actor
 from relman.clock import now
-
-RETRIABLE = ("failed", "errored", "aborted", "expired", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         left=_left(promotion),
         known=_known(promotion, live, steps) if promotion.status == "errored" else [],
         unknown=_unknown(progress.step) if promotion.status == "errored" else [],
-        retry_notes=retry_notes(promotion) if promotion.status == "failed" else [],
+        retry_notes=retry_notes(promotion) if promotion.status in RETRIABLE else [],
         seal_holds=_seal_holds(promotion, made),
         timeline=history.of_promotion(actor, promotion.pk),
         offers=offers_of(actor, promotion),
@@ -364,31 +363,6 @@ def _unknown(step: StepLine | None) -> list[Fact]:
     return facts
 
 
-def retry_notes(promotion: Promotion) -> list[str]:
-    """What a retry repeats, step by step in groups."""
-    way = [one for one in promotion.steps.all() if one.when in ("run", "verify")]
-    notes = ["A new promotion that names this one. **All gates are asked again.**"]
-    again = [one for one in way if one.resume != "never"]
-    if again:
-        notes.append(f"{_numbers(again)} run again, and find what is already there.")
-    careful = [one for one in way if one.resume == "never"]
-    for one in careful:
-        notes.append(f"Step {one.number}, **{one.name.lower()}**, runs a second time: look at what it did first.")
-    taken = "as it was then" if promotion.snapshot_of == "then" else "anew"
-    notes.append(f"Configuration is read **{taken}**.")
-    return notes
-
-
-def _numbers(steps: Sequence[Step]) -> str:
-    numbers = [one.number for one in steps]
-    if len(numbers) == 1:
-        return f"Step {numbers[0]}"
-    whole = numbers == list(range(numbers[0], numbers[-1] + 1))
-    if whole and len(numbers) > 2:
-        return f"Steps {numbers[0]} to {numbers[-1]}"
-    return f"Steps {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-
-
 def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
     """Whether what was approved is still the same; None when nobody approved, or it did not fail."""
     if promotion.status != "failed" or not made:
@@ -397,58 +371,6 @@ def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
 
     kept = promotion.snapshot if promotion.snapshot_of == "then" else None
     return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
-
-
-# --- what may be done
-
-
-def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
-    """The buttons that fit its status; without the right they say who has it."""
-    base, environment = f"/promotions/{promotion.pk}/", promotion.environment
-    version, phase = promotion.release.version, environment.phase.name
-    status = promotion.status
-    found: list[Offer] = []
-    if status in statuses.PENDING:
-        if promotion.rules and status == "waiting":
-            found.append(_offer(actor, promotion, "approve", "Review", f"/approvals/{promotion.pk}/", "view"))
-        mine = bool(actor.user and actor.user.pk == promotion.requested_by_id)
-        right = "view" if mine else "promote"
-        found.append(_offer(actor, promotion, "cancel", "Cancel promotion", f"{base}cancel/", right))
-    if status in statuses.ACTIVE:
-        found.append(_abort(actor, promotion, base))
-    if status == "errored":
-        found.append(_offer(actor, promotion, "resolve", "Say what happened", f"{base}resolve/", "roll_back"))
-    if status in RETRIABLE and not promotion.retries.exists():
-        right = "roll_back" if promotion.kind == "rollback" else "promote"
-        found.append(_offer(actor, promotion, "retry", f"Retry {version} to {phase}", f"{base}retry/", right))
-    if status == "succeeded" and _is_live(promotion) and promotion.replaces_id:
-        url = f"/apps/{environment.application.slug}/{environment.phase.slug}/rollback/"
-        found.append(_offer(actor, promotion, "rollback", f"Roll {phase} back", url, "roll_back"))
-    return found
-
-
-def _offer(actor: Actor, promotion: Promotion, name: str, label: str, url: str, right: str) -> Offer:
-    may = permissions.can(actor, right, promotion.environment)
-    return Offer(name, label, url, may, "" if may else why_not(right, promotion))
-
-
-def why_not(right: str, promotion: Promotion) -> str:
-    """Who has the right that is missing."""
-    phase = promotion.environment.phase
-    roles = permissions.roles_with(right, phase)
-    who = f"Who may: {', '.join(roles)}." if roles else "No role has that right yet."
-    return f"You may not {permissions.RIGHTS[right]} {phase.name}. {who}"
-
-
-def _abort(actor: Actor, promotion: Promotion, base: str) -> Offer:
-    if promotion.abort_reason:
-        return Offer("abort", "Abort", f"{base}abort/", False, "It is being aborted already.")
-    return _offer(actor, promotion, "abort", "Abort", f"{base}abort/", "promote")
-
-
-def _is_live(promotion: Promotion) -> bool:
-    live = live_of(promotion.environment)
-    return bool(live and live.pk == promotion.pk)
 
 
 def promotion_log(actor: Actor, promotion: Promotion, step: int = 0, after: int = 0) -> Log:

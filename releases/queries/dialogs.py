@@ -1,0 +1,204 @@
+"""What a promotion or a rollback would do, said before anybody confirms it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from phases import configuration, permissions
+from phases.models import Environment
+from releases import gates, statuses
+from releases.models import Promotion, Release
+from releases.queries.application import course_of, open_first
+from releases.queries.cells import lines
+from releases.queries.courses import candidate
+from releases.queries.differences import against_live, changes_between, differences
+from releases.queries.lookups import live_of
+from releases.queries.offers import preview
+from releases.queries.promotion import usual_seconds
+from releases.queries.shared import Difference, Named, PromotionLine
+from relman.actors import Actor
+from relman.errors import NotFound
+
+CHOICES = 30
+"""Releases to choose from in a dialog."""
+
+
+@dataclass(frozen=True)
+class PromoteOffer:
+    """What the promotion would be; `usual` in seconds."""
+
+    application: Named
+    version: str
+    phase: Named
+    kind: str
+    replaces: str | None
+    replaces_since: datetime | None
+    changes: int
+    differences: list[Difference]
+    unchanged: int
+    verdicts: list[gates.Verdict]
+    refused: bool
+    reason: str
+    supersedes: list[PromotionLine]
+    usual: float | None
+    lower: bool
+    versions: list[str]
+
+
+@dataclass(frozen=True)
+class PromoteDialog:
+    """The dialog's context."""
+
+    offer: PromoteOffer
+
+
+def promote_dialog(actor: Actor, release: Release | None, environment: Environment) -> PromoteDialog:
+    """What promoting this release (None: the one that stands before the phase) into the environment would do."""
+    chosen = release or _standing_before(actor, environment)
+    live = live_of(environment)
+    offer = preview(chosen, environment, actor=actor)
+    diff, same = against_live(environment, live)
+    lower = bool(live and chosen.precedence < live.release.precedence)
+    changes = changes_between(chosen, live.release if live else None)
+    return PromoteDialog(
+        PromoteOffer(
+            application=Named.of(environment.application),
+            version=chosen.version,
+            phase=Named.of(environment.phase),
+            kind=offer.kind,
+            replaces=live.release.version if live else None,
+            replaces_since=live.finished_at if live else None,
+            changes=len(changes),
+            differences=diff,
+            unchanged=same,
+            verdicts=[one for one in open_first(offer.verdicts) if one.state != "passed"],
+            refused=not offer.allowed,
+            reason=offer.reason,
+            supersedes=_supersedes(environment),
+            usual=usual_seconds(environment.pk),
+            lower=lower and _only_version(offer.verdicts),
+            versions=_versions(chosen, release),
+        )
+    )
+
+
+def _standing_before(actor: Actor, environment: Environment) -> Release:
+    """What the phase before runs, else the newest release. NotFound when there is none."""
+    _, course = course_of(actor, environment.application)
+    phase = next(one for one in course.phases if one.pk == environment.phase_id)
+    build = candidate(course, phase) or course.newest
+    if build is None:
+        raise NotFound(f"{environment.application.name} has no release that could be promoted.")
+    return Release.objects.select_related("application__pipeline").get(pk=build.id)
+
+
+def _only_version(verdicts: Sequence[gates.Verdict]) -> bool:
+    """Whether nothing but the way down refuses: a comment and the right can allow that."""
+    return all(one.gate == "version" for one in verdicts if one.state == "failed")
+
+
+def _versions(chosen: Release, asked: Release | None) -> list[str]:
+    """Other releases to choose from; none when one was asked for by its own page."""
+    if asked is not None:
+        return []
+    rows = Release.objects.filter(application=chosen.application_id, withdrawn="").order_by("-precedence")
+    return list(rows.values_list("version", flat=True)[:CHOICES])
+
+
+def _supersedes(environment: Environment) -> list[PromotionLine]:
+    """Waiting and queued ones that a newer request takes the place of."""
+    if environment.phase.in_order:
+        return []
+    return lines(Promotion.objects.filter(environment=environment, status__in=statuses.PENDING).order_by("id"))
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """A release that succeeded here before, and when it was live."""
+
+    version: str
+    at: datetime
+    until: datetime | None
+    by: str
+
+
+@dataclass(frozen=True)
+class RollbackOffer:
+    """What the rollback would be; `differences`: the configuration then against today's."""
+
+    application: Named
+    phase: Named
+    from_version: str | None
+    to: list[WayBack]
+    chosen: str
+    differences: list[Difference]
+    unchanged: int
+    verdicts: list[gates.Verdict]
+    refused: bool
+    reason: str
+    live: bool
+    usual: float | None
+
+
+@dataclass(frozen=True)
+class RollbackDialog:
+    """The dialog's context."""
+
+    offer: RollbackOffer
+
+
+def rollback_dialog(actor: Actor, environment: Environment, release: Release | None = None) -> RollbackDialog:
+    """What returning to an earlier release (None: the last good one) would do."""
+    live = live_of(environment)
+    history = _history(environment)
+    ways = _ways(history, live)
+    chosen = _chosen(history, live, release)
+    offer = preview(chosen.release, environment, actor=actor, rollback=True) if chosen else None
+    today = configuration.snapshot(environment)
+    diff, same = differences(chosen.snapshot, today) if chosen else ([], len(today))
+    none = f"No other release has succeeded in {environment.phase.name} yet, so there is no way back."
+    last = permissions.last_phase(environment.phase.pipeline)
+    return RollbackDialog(
+        RollbackOffer(
+            application=Named.of(environment.application),
+            phase=Named.of(environment.phase),
+            from_version=live.release.version if live else None,
+            to=ways,
+            chosen=chosen.release.version if chosen else "",
+            differences=diff,
+            unchanged=same,
+            verdicts=[one for one in open_first(offer.verdicts) if one.state != "passed"] if offer else [],
+            refused=offer is None or not offer.allowed,
+            reason=offer.reason if offer else none,
+            live=last.pk == environment.phase_id,
+            usual=usual_seconds(environment.pk),
+        )
+    )
+
+
+def _history(environment: Environment) -> list[Promotion]:
+    """What succeeded here, newest first."""
+    done = Promotion.objects.filter(environment=environment, status="succeeded").order_by("-finished_at")
+    return list(done.select_related("release__application__pipeline", "requested_by").defer("plan", "target")[:CHOICES])
+
+
+def _chosen(history: Sequence[Promotion], live: Promotion | None, release: Release | None) -> Promotion | None:
+    """The last success of the wanted release; without one, of the last good release before what is live."""
+    now = live.release_id if live else 0
+    if release is not None:
+        return next((one for one in history if one.release_id == release.pk), None)
+    return next((one for one in history if one.release_id != now and not one.release.withdrawn), None)
+
+
+def _ways(history: Sequence[Promotion], live: Promotion | None) -> list[WayBack]:
+    """Each release once, by its last success here, with when the next one took its place."""
+    found: dict[int, WayBack] = {}
+    until: datetime | None = None
+    for one in history:
+        if one.finished_at and (live is None or one.release_id != live.release_id) and not one.release.withdrawn:
+            by = one.requested_by.display if one.requested_by else "RelMan"
+            found.setdefault(one.release_id, WayBack(one.release.version, one.finished_at, until, by))
+        until = one.finished_at
+    return list(found.values())

@@ -1,0 +1,214 @@
+"""A pipeline and its phases: what each asks for, what is missing, who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from phases import permissions
+from phases.models import Application, Grant, Phase, Pipeline, RoleRight, Rule
+from phases.permissions import CURRENT
+from releases.models import Promotion
+from releases.queries.application import address_of
+from releases.queries.board import Tile, tile
+from releases.queries.cells import lines
+from releases.queries.courses import Course, load
+from releases.queries.next import of_place
+from releases.queries.rules import Said, rules_to_enter
+from releases.queries.shared import Named, Next, Offer, PromotionLine, count
+from relman.actors import Actor
+
+
+@dataclass(frozen=True)
+class PipelineHead:
+    """The pipeline itself."""
+
+    slug: str
+    name: str
+    description: str
+    applications: list[Named]
+    prerelease_stop: Named | None
+
+
+@dataclass(frozen=True)
+class PhaseLine:
+    """One phase, and how far it is set up."""
+
+    phase: Named
+    number: int
+    optional: bool
+    every_one: bool
+    public: bool
+    environments: int
+    of: int
+    rules: list[str]
+    missing: list[str]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class PipelinePage:
+    """The whole page."""
+
+    pipeline: PipelineHead
+    phases: list[PhaseLine]
+    may_edit: bool
+    may_manage: bool
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """One application in the phase."""
+
+    application: Named
+    tile: Tile
+    next: Next
+    address: str
+
+
+@dataclass(frozen=True)
+class RoleLine:
+    """A role in the phase: who has it, and its rights there."""
+
+    role: str
+    people: list[str]
+    rights: list[str]
+
+
+@dataclass(frozen=True)
+class RightName:
+    """A right and its name."""
+
+    codename: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PhasePage:
+    """The whole page."""
+
+    pipeline: Named
+    phase: PhaseLine
+    rows: list[PhaseRow]
+    roles: list[RoleLine]
+    rights: list[RightName]
+    rules: list[Said]
+    promotions: list[PromotionLine]
+    may_manage: bool
+    offers: list[Offer] = field(default_factory=list)
+
+
+def pipeline_page(actor: Actor, pipeline: Pipeline) -> PipelinePage:
+    """The page of one pipeline; phases that the actor does not see are absent."""
+    chosen = permissions.visible_applications(actor).filter(pipeline=pipeline)
+    phases = list(permissions.visible_phases(actor).filter(pipeline=pipeline).order_by("position"))
+    applications = list(chosen.order_by("name"))
+    stop = pipeline.prerelease_until
+    return PipelinePage(
+        pipeline=PipelineHead(
+            pipeline.slug,
+            pipeline.name,
+            pipeline.description,
+            [Named.of(one) for one in applications],
+            Named.of(stop) if stop else None,
+        ),
+        phases=phase_lines(actor, phases, applications),
+        may_edit=actor.is_superuser or all(permissions.can(actor, "configure", one) for one in phases),
+        may_manage=any(permissions.can(actor, "manage_access", one) for one in phases),
+    )
+
+
+def phase_lines(actor: Actor, phases: Sequence[Phase], applications: Sequence[Application]) -> list[PhaseLine]:
+    """Phases of one pipeline in order. The number of queries grows with the phases only."""
+    inside = permissions.visible_environments(actor).filter(application__in=applications, phase__in=phases)
+    there: dict[int, set[int]] = {}
+    for phase, application in inside.values_list("phase_id", "application_id"):
+        there.setdefault(phase, set()).add(application)
+    asked: dict[int, list[str]] = {}
+    for rule in Rule.objects.filter(phase__in=phases).select_related("role").order_by("name"):
+        asked.setdefault(rule.phase_id, []).append(f"{rule.count} × {rule.role.name}")
+    return [
+        _line(phase, number, there.get(phase.pk, set()), applications, asked.get(phase.pk, []))
+        for number, phase in enumerate(phases, 1)
+    ]
+
+
+def _line(
+    phase: Phase, number: int, there: set[int], applications: Sequence[Application], rules: list[str]
+) -> PhaseLine:
+    lacking = [one.name for one in applications if one.pk not in there]
+    missing = []
+    if lacking and not phase.optional:
+        names = f": {', '.join(lacking[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        missing.append(f"{count(len(lacking), 'environment')} missing{names}")
+    return PhaseLine(
+        phase=Named.of(phase),
+        number=number,
+        optional=phase.optional,
+        every_one=phase.in_order,
+        public=phase.public,
+        environments=len(there),
+        of=len(applications),
+        rules=rules,
+        missing=missing,
+        warnings=[one.sentence for one in permissions.unmeetable_rules(phase)] if rules else [],
+    )
+
+
+def phase_page(actor: Actor, phase: Phase) -> PhasePage:
+    """One phase across the applications of its pipeline."""
+    chosen = permissions.visible_applications(actor).filter(pipeline=phase.pipeline_id)
+    view, courses = load(actor, chosen)
+    numbers = [one.pk for one in view.phases.values() if one.pipeline_id == phase.pipeline_id]
+    lined = phase_lines(actor, [phase], [course.application for course in courses])[0]
+    environments = [course.places[phase.pk].environment for course in courses if phase.pk in course.places]
+    rights = [RightName(codename, label) for codename, label in permissions.LABELS.items()]
+    if numbers[:1] != [phase.pk]:
+        rights = [one for one in rights if one.codename != "publish"]
+    return PhasePage(
+        pipeline=Named.of(phase.pipeline),
+        phase=PhaseLine(**{**lined.__dict__, "number": numbers.index(phase.pk) + 1}),
+        rows=[
+            PhaseRow(
+                Named.of(course.application),
+                tile(view, course, phase),
+                _next(of_place(view, course, phase) if phase.pk in course.places else None),
+                address_of(course.application.slug, phase.slug) if phase.pk in course.places else "",
+            )
+            for course in courses
+        ],
+        roles=_roles(phase),
+        rights=rights,
+        rules=rules_to_enter(_phases(courses, phase), view.phases.get(phase.pk, phase)),
+        promotions=lines(Promotion.objects.filter(environment__in=environments).order_by("-id")[:10]),
+        may_manage=permissions.can(actor, "manage_access", phase),
+    )
+
+
+def _next(found: Next | None) -> Next:
+    return found or Next("none", "Not used")
+
+
+def _phases(courses: Sequence[Course], phase: Phase) -> Sequence[Phase]:
+    if courses:
+        return courses[0].phases
+    return list(Phase.objects.filter(pipeline=phase.pipeline_id).order_by("position"))
+
+
+def _roles(phase: Phase) -> list[RoleLine]:
+    """Every role with a right or a person here. Three queries."""
+    rights: dict[str, list[str]] = {}
+    for name, right in RoleRight.objects.filter(phase=phase).order_by("role__name").values_list("role__name", "right"):
+        rights.setdefault(name, []).append(right)
+    people = _people(phase)
+    return [RoleLine(name, people.get(name, []), rights.get(name, [])) for name in sorted({*rights, *people})]
+
+
+def _people(phase: Phase) -> Mapping[str, list[str]]:
+    """Role -> who has it now, groups with their name."""
+    grants = Grant.objects.filter(CURRENT, phase=phase).select_related("role", "user", "group")
+    found: dict[str, list[str]] = {}
+    for one in grants:
+        name = one.user.display if one.user else f"{one.group} (group)"
+        found.setdefault(one.role.name, []).append(name)
+    return {role: sorted(set(names)) for role, names in found.items()}

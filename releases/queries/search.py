@@ -1,0 +1,97 @@
+"""The search: applications, releases, promotions, phases and pipelines that the reader may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from phases import permissions
+from releases.queries.lookups import visible_promotions, visible_releases
+from relman.actors import Actor
+
+EACH = 8
+"""Results of one kind."""
+SHORTEST = 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result."""
+
+    kind: str
+    icon: str
+    text: str
+    detail: str
+    url: str
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """What was found."""
+
+    q: str
+    results: list[Found]
+
+
+def search(actor: Actor, q: str) -> SearchPage:
+    """What fits each word of the question: names and slugs, a version with or without its application, a number."""
+    words = q.split()[:5]
+    if not words or len(q.strip()) < SHORTEST:
+        return SearchPage(q, [])
+    return SearchPage(q, [*_applications(actor, words), *_releases(actor, words), *_places(actor, words)])
+
+
+def _applications(actor: Actor, words: list[str]) -> list[Found]:
+    chosen = permissions.visible_applications(actor).select_related("pipeline")
+    for word in words:
+        chosen = chosen.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(pipeline__name__icontains=word))
+    return [
+        Found("application", "box", one.name, one.pipeline.name, f"/apps/{one.slug}/")
+        for one in chosen.order_by("name")[:EACH]
+    ]
+
+
+def _releases(actor: Actor, words: list[str]) -> list[Found]:
+    chosen = visible_releases(actor)
+    if not any(any(letter.isdigit() for letter in word) for word in words):
+        return []
+    for word in words:
+        here = Q(application__name__icontains=word) | Q(application__slug__icontains=word)
+        chosen = chosen.filter(here | Q(version__istartswith=word) | Q(commit__istartswith=word.lower()))
+    return [
+        Found(
+            "release",
+            "package",
+            f"{one.application.name} {one.version}",
+            one.author,
+            f"/apps/{one.application.slug}/releases/{one.version}/",
+        )
+        for one in chosen.order_by("-published_at")[:EACH]
+    ]
+
+
+def _places(actor: Actor, words: list[str]) -> list[Found]:
+    """Phases, pipelines, and a promotion by its number."""
+    phases, pipelines = (
+        permissions.visible_phases(actor).select_related("pipeline"),
+        permissions.visible_pipelines(actor),
+    )
+    for word in words:
+        phases = phases.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(pipeline__name__icontains=word))
+        pipelines = pipelines.filter(Q(name__icontains=word) | Q(slug__icontains=word))
+    found = [
+        Found("phase", "layout-grid", one.name, one.pipeline.name, f"/pipelines/{one.pipeline.slug}/{one.slug}/")
+        for one in phases.order_by("pipeline__name", "position")[:EACH]
+    ]
+    found += [
+        Found("pipeline", "git-branch", one.name, "Pipeline", f"/pipelines/{one.slug}/")
+        for one in pipelines.order_by("name")[:EACH]
+    ]
+    number = words[0].lstrip("#")
+    if len(words) == 1 and number.isascii() and number.isdigit() and len(number) < 18:
+        for one in visible_promotions(actor).filter(pk=int(number)):
+            text = f"Promotion {one.pk}"
+            where = f"{one.environment.application.name} {one.release.version} to {one.environment.phase.name}"
+            found.append(Found("promotion", "send", text, where, f"/promotions/{one.pk}/"))
+    return found
