@@ -43,7 +43,7 @@ class PipelineShown(serializers.ModelSerializer[Pipeline]):
     """A pipeline with the phases that you see, in order."""
 
     phases = PhaseShown(many=True, source="seen")
-    prereleases_until = serializers.SlugRelatedField(slug_field="slug", read_only=True, source="prerelease_until")
+    prereleases_until: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True, source="prerelease_until")
 
     class Meta:
         model = Pipeline
@@ -53,7 +53,7 @@ class PipelineShown(serializers.ModelSerializer[Pipeline]):
 class ApplicationShown(serializers.ModelSerializer[Application]):
     """What is released."""
 
-    pipeline = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    pipeline: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     owner = Account(allow_null=True)
 
     class Meta:
@@ -107,8 +107,8 @@ class NewEnvironment(Body):
 class EnvironmentMade(serializers.ModelSerializer[Environment]):
     """An environment as it is set up."""
 
-    application = serializers.SlugRelatedField(slug_field="slug", read_only=True)
-    phase = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    application: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    phase: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True)
 
     class Meta:
         model = Environment
@@ -203,7 +203,7 @@ class LockShown(serializers.Serializer[Any]):
 class TokenShown(serializers.ModelSerializer[Token]):
     """A token without its text."""
 
-    applications = serializers.SlugRelatedField(many=True, slug_field="slug", read_only=True)
+    applications: Any = serializers.SlugRelatedField(many=True, slug_field="slug", read_only=True)
     phases = serializers.SerializerMethodField()
 
     class Meta:

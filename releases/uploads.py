@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -26,6 +26,11 @@ from releases import storage
 from releases.storage import Staged
 from relman import http, words
 from relman.errors import RelManError, TooBig
+
+if TYPE_CHECKING:
+    Uploaded = UploadedFile[bytes]
+else:
+    Uploaded = UploadedFile
 
 BLOCK = 256 * 1024
 """Bytes at a time, for reading and hashing."""
@@ -92,14 +97,14 @@ def stage(stream: Readable, name: str = "artifact") -> Staged:
         raise
 
 
-class StagedUpload(UploadedFile):
+class StagedUpload(Uploaded):
     """An uploaded file that lies in staging. `staged` is what `publish_release` takes."""
 
     def __init__(self, staged: Staged, content_type: str | None) -> None:
         super().__init__(file=None, name=staged.name, content_type=content_type, size=staged.size)
         self.staged = staged
 
-    def open(self, mode: str | None = None) -> Any:
+    def open(self, mode: str | None = None, *_: Any, **__: Any) -> Any:
         """Open it for reading."""
         self.file = self.staged.path.open(mode or "rb")
         return self
@@ -121,7 +126,7 @@ class HashingUploadHandler(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self._writer.write(raw_data)
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> StagedUpload:
         return StagedUpload(self._writer.finish(), self.content_type)
 
     def upload_interrupted(self) -> None:

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions, serializers
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -103,6 +104,10 @@ class View(APIView):
         self.asked = self._asked(request)
         self.before(request, **kwargs)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """Always JSON, whatever is asked for: there is nothing else to give."""
+        return JSONRenderer(), "application/json"
+
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Any:
         """Nobody is signed in: the one thing DRF itself refuses here."""
         raise exceptions.NotAuthenticated(NO_TOKEN)
@@ -144,7 +149,7 @@ class View(APIView):
         last = str(getattr(found[size - 1], field)) if len(found) > size else None
         return self.listed([show(row) for row in found[:size]], last)
 
-    def listed(self, results: list[Any], last: str | None) -> Response:
+    def listed(self, results: Any, last: str | None) -> Response:
         """A page whose last item has this key; None: it is the last page."""
         link = None
         if last is not None:
@@ -162,7 +167,7 @@ def packed(key: str) -> str:
 def unpacked(cursor: str, field: str = "id") -> str:
     """The key that a cursor holds. Raises Invalid for one that RelMan did not make."""
     try:
-        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         key = ""
     if not key or "\x00" in key or (field == "id" and not (key.isascii() and key.isdigit())):

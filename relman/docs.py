@@ -83,7 +83,7 @@ def _operation(document: Any, path: str, method: str, operation: Any) -> Operati
         Field(status, _named(document, answer), text=answer.get("description", ""))
         for status, answer in sorted(operation["responses"].items())
     ]
-    good = next((one for status, one in sorted(operation["responses"].items()) if status < "300"), {})
+    good: Any = next((one for status, one in sorted(operation["responses"].items()) if status < "300"), {})
     return Operation(
         method=method.upper(),
         path=path,

@@ -43,6 +43,10 @@ class ErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\x00" in request.path_info:
+            return answer(request, NotFound())
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return answer(request, Invalid("A NUL character stands in the address; nothing here has one."))
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -88,7 +92,7 @@ def _of_drf(error: drf.APIException) -> RelManError:
         challenge = getattr(error, "auth_header", "Bearer")
         return RelManError(str(error.detail), code="unauthenticated", status=401, challenge=challenge)
     if isinstance(error, drf.Throttled):
-        return RelManError(str(error.detail), code="throttled", status=429, retry_after=int(error.wait or 60))
+        return RelManError(str(error.detail), code="throttled", status=429, retry_after=int(getattr(error, "wait", 0) or 60))
     codes = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type"}
     code = codes.get(error.status_code, "malformed" if error.status_code == 400 else "error")
     return RelManError(str(error.detail), code=code, status=error.status_code)
@@ -158,7 +162,8 @@ def answer(request: HttpRequest, error: RelManError) -> HttpResponse:
     if is_api(request):
         return problem_response(error)
     fragment = bool(getattr(request, "htmx", None)) and not request.htmx.boosted  # type: ignore[attr-defined]
-    template = "_error.html" if fragment else "error.html"
+    # The frame of a page asks the database who is there: not when the database may be what is broken.
+    template = "_error.html" if fragment else "500.html" if error.status >= 500 else "error.html"
     response = render(request, template, {"error": error}, status=error.status)
     for name, value in headers_of(error).items():
         if name != "WWW-Authenticate":

@@ -67,9 +67,9 @@ def once(actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpRe
         if not fresh:
             return _again(row, asked)
         try:
-            with transaction.atomic():
-                response = _rendered(act())
-                _keep(row, response.status_code, response.content.decode())
+            # No savepoint here: the verb has its own, and what it recorded of a refusal must stay.
+            response = _rendered(act())
+            _keep(row, response.status_code, response.content.decode())
         except RelManError as error:
             refusal = error
             if error.status in KEPT_REFUSALS:
@@ -83,7 +83,7 @@ def once(actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpRe
 
 def clean_keys() -> int:
     """Forget keys older than 24 hours; how many. Called by the sweep."""
-    return _rows().filter(created_at__lt=clock.now() - KEPT_FOR).delete()[0]
+    return int(_rows().filter(created_at__lt=clock.now() - KEPT_FOR).delete()[0])
 
 
 def _rows() -> Any:

@@ -50,7 +50,7 @@ class BearerAuthentication(BaseAuthentication):
 def actor_of(request: HttpRequest | Request) -> Actor:
     """Who acts in this request and how they came. One object a request: rights are read once for it."""
     plain: HttpRequest = getattr(request, "_request", request)
-    user = cast(User, request.user)
+    user = cast("User", request.user)
     token = getattr(request, "auth", None)
     known: Actor | None = plain.__dict__.get("_relman_actor")
     if known is not None and known.user == user and known.token == token:

@@ -51,7 +51,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class Schema(AutoSchema):
     """drf-spectacular's view of one endpoint, with what all of ours have."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """Filters, cursor and limit of a list; the Idempotency-Key of a POST."""
         if self.method == "POST":
             return [_KEY]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.core.handlers.asgi import ASGIHandler
 from django.http.request import UnreadablePostError
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 SMALL = 64 * 1024
 """Bytes: a declared body up to this is read at once, as Django does."""
 READ = 256 * 1024
@@ -32,7 +33,7 @@ class Inbox:
         self.more = True
         self.ended = asyncio.Event()
 
-    async def __call__(self) -> MutableMapping[str, Any]:
+    async def __call__(self) -> Mapping[str, Any]:
         return await self._receive()
 
     async def next(self) -> bytes:
@@ -82,9 +83,8 @@ class Body(io.RawIOBase):
 class StreamingHandler(ASGIHandler):
     """Django's ASGI handler, with large bodies streamed."""
 
-    async def handle(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        inbox = Inbox(cast(Receive, receive), large=_is_large(scope))
-        await super().handle(scope, cast(ASGIReceiveCallable, inbox), send)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().handle(scope, Inbox(receive, large=_is_large(scope)), send)
 
     async def read_body(self, receive: Any) -> Any:
         """The body as a file: at once when small, on demand when large."""
@@ -99,7 +99,7 @@ class StreamingHandler(ASGIHandler):
         await super().listen_for_disconnect(receive)
 
 
-def _is_large(scope: HTTPScope) -> bool:
+def _is_large(scope: Scope) -> bool:
     """Whether the declared length is large; a body that declares none counts as large."""
     headers = {name.lower(): value for name, value in scope["headers"]}
     if b"transfer-encoding" in headers:

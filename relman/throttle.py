@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from relman import clock
 from relman.errors import RelManError
+
+if TYPE_CHECKING:
+    from phases.models import User
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class PasswordBackend(ModelBackend):
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **extra: Any
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """The account, or None. Raises TooMany before the password is looked at."""
         address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
         person = f"password {address} {(username or '').lower()}"

@@ -35,7 +35,7 @@ class ChangeShown(serializers.ModelSerializer[Change]):
 class ReleaseShown(serializers.ModelSerializer[Release]):
     """One version of one application."""
 
-    application = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    application: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     state = serializers.SerializerMethodField()
     published_by = Account(allow_null=True)
     artifact = serializers.SerializerMethodField()

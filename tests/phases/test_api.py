@@ -1,0 +1,178 @@
+"""Pipelines, applications, environments, values and oneself, over the API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from phases.models import Application, Environment, Pipeline, Token, Variable
+from relman import clock
+from relman.audit.models import Event
+from tests import factories
+from tests.client import Api, good, refused
+
+
+@pytest.fixture
+def shop(transactional_db):
+    return factories.shop()
+
+
+def as_(shop, role, **scope):
+    return Api(shop.actor(role).user, **scope)
+
+
+PIPELINE = {"slug": "payments", "name": "Payments", "template": "dev-qa-stage-live"}
+
+
+def test_an_administrator_makes_a_whole_way(shop):
+    admin = as_(shop, "admin")
+    made = good(admin.post("pipelines/", PIPELINE), 201)
+    assert [phase["slug"] for phase in made["phases"]] == ["dev", "qa", "stage", "live"]
+    assert good(admin.get("pipelines/payments/")) == made
+    own = {"slug": "short", "phases": [{"slug": "test"}, {"slug": "prod", "name": "Production", "public": True}]}
+    assert [p["name"] for p in good(admin.post("pipelines/", own), 201)["phases"]] == ["test", "Production"]
+    application = good(admin.post("applications/", {"slug": "cashier", "pipeline": "payments"}), 201)
+    assert application["name"] == "cashier"
+    assert good(admin.get("applications/cashier/"))["pipeline"] == "payments"
+    assert [row["slug"] for row in good(admin.get("applications/?pipeline=payments"))["results"]] == ["cashier"]
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "status"),
+    [
+        ("pipelines/", {**PIPELINE, "slug": "Not A Slug"}, 400),
+        ("pipelines/", {**PIPELINE, "slug": "admin"}, 400),
+        ("pipelines/", {**PIPELINE, "template": "none-such"}, 400),
+        ("pipelines/", {"slug": "payments"}, 400),
+        ("pipelines/", {**PIPELINE, "phases": [{"slug": "x"}]}, 400),
+        ("pipelines/", {**PIPELINE, "owner": "me"}, 400),
+        ("pipelines/", {"slug": "p", "phases": [{"slug": "x", "position": 3}]}, 400),
+        ("pipelines/", {"slug": "p", "phases": [{"slug": "x"}, {"slug": "x"}]}, 400),
+        ("pipelines/", {**PIPELINE, "slug": "shop"}, 409),
+        ("applications/", {"slug": "shop", "pipeline": "shop"}, 409),
+        ("applications/", {"slug": "other", "pipeline": "moon"}, 404),
+        ("applications/", {"slug": "other"}, 400),
+        ("environments/", {"application": "shop", "phase": "dev"}, 403),
+        ("environments/", {"application": "shop", "phase": "moon"}, 404),
+    ],
+)
+def test_what_cannot_be_made_is_refused(shop, place, body, status):
+    refused(as_(shop, "admin").post(place, body), status)
+    assert (Pipeline.objects.count(), Application.objects.count(), Environment.objects.count()) == (1, 1, 4)
+
+
+def test_only_administrators_make_pipelines_and_applications(shop):
+    for place, body in (("pipelines/", PIPELINE), ("applications/", {"slug": "second", "pipeline": "shop"})):
+        problem = refused(as_(shop, "devops").post(place, body), 403)
+        assert problem["roles"] == ["Administrator"]
+    assert Event.objects.filter(outcome="refused").count() == 2
+
+
+def test_devops_make_environments(shop):
+    good(as_(shop, "admin").post("applications/", {"slug": "second", "pipeline": "shop"}), 201)
+    wish = {"application": "second", "phase": "dev", "driver": "scripted", "instances": 2}
+    refused(as_(shop, "developer").post("environments/", wish), 403)
+    refused(as_(shop, "devops").post("environments/", {**wish, "driver": "magic"}), 400)
+    refused(as_(shop, "devops").post("environments/", {**wish, "instances": 99}), 400)
+    refused(as_(shop, "devops").post("environments/", {**wish, "epoch": 3}), 400)
+    made = good(as_(shop, "devops").post("environments/", wish), 201)
+    assert (made["host"], made["instances"]) == ("second.dev.localhost", 2)
+    assert Environment.objects.get(application__slug="second").checked_at
+    refused(as_(shop, "devops").post("environments/", wish), 409)
+    assert good(as_(shop, "devops").post("environments/second/dev/check/"))["ready"] is True
+    listed = good(as_(shop, "devops").get("environments/?application=second"))
+    assert [row["phase"] for row in listed["results"]] == ["dev"]
+
+
+def test_values_go_in_and_secrets_never_out(shop):
+    place, devops = "environments/shop/dev/configuration/", as_(shop, "devops")
+    values = {"GREETING": "Hello", "API_KEY": {"secret": "s3cr3t-value"}}
+    answer = devops.put(place, {"values": values})
+    shown = {one["key"]: (one["value"], one["secret"]) for one in good(answer)["values"]}
+    assert shown == {"GREETING": ("Hello", False), "API_KEY": (None, True)}
+    for role in ("developer", "devops", "admin"):
+        assert b"s3cr3t" not in as_(shop, role).get(place).content
+    good(devops.put(place, {"values": {"GREETING": None}}))
+    good(devops.put(place, {"values": good(devops.get(place))["values"]}))
+    assert [one["key"] for one in good(devops.get(place))["values"]] == ["API_KEY"]
+    assert "s3cr3t" not in str(list(Event.objects.values()))
+    assert Variable.objects.get().value == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"values": "x"},
+        {"values": {"1 bad": "x"}},
+        {"values": {"PORT": "1"}},
+        {"values": {"A": 5}},
+        {"values": {"A": {"secret": "x", "plain": "y"}}},
+        {"values": {"A": "x"}, "more": 1},
+        {"values": [{"value": "x"}]},
+        {"values": {"A": "x\x00y"}},
+    ],
+)
+def test_malformed_values_are_400_and_nothing_is_saved(shop, body):
+    refused(as_(shop, "devops").put("environments/shop/dev/configuration/", body), 400)
+    assert Variable.objects.count() == 0
+
+
+def test_who_may_not_configure_may_read_only(shop):
+    place = "environments/shop/qa/configuration/"
+    good(as_(shop, "stakeholder").get(place))
+    refused(as_(shop, "stakeholder").put(place, {"values": {"A": "b"}}), 403)
+    refused(as_(shop, "stakeholder").get("environments/shop/dev/configuration/"), 404)
+    assert Event.objects.filter(outcome="refused", verb__startswith="api-configuration").count() == 1
+
+
+def test_me_says_who_and_what_where(shop):
+    me = good(as_(shop, "stakeholder").get("me/"))
+    assert me["username"] == "shop-stakeholder"
+    assert {row["phase"]: row["rights"] for row in me["rights"]} == {
+        "qa": ["open", "view"],
+        "stage": ["open", "view"],
+        "live": ["view"],
+    }
+    assert me["applications"] == ["shop"]
+    assert me["token"]["name"] == "test"
+    narrow = good(as_(shop, "release-manager", rights=["view"], phases=[shop.phase("qa")]).get("me/"))
+    assert {row["phase"]: row["rights"] for row in narrow["rights"]} == {"qa": ["view"]}
+    assert narrow["token"]["phases"] == ["shop/qa"]
+
+
+def test_tokens_are_shown_once_and_never_wider_than_their_parent(shop):
+    client = as_(shop, "developer", rights=["view", "promote"], expires_at=clock.now() + timedelta(days=1))
+    made = good(client.post("me/tokens/", {"name": "CI", "rights": ["view"], "phases": ["shop/dev"]}), 201)
+    assert made["token"] not in client.get("me/tokens/").content.decode()
+    child = Api(raw=made["token"])
+    assert {row["phase"]: row["rights"] for row in good(child.get("me/"))["rights"]} == {"dev": ["view"]}
+    refused(child.post("me/tokens/", {"name": "wider", "rights": ["promote"]}), 403)
+    late = (clock.now() + timedelta(days=9)).isoformat()
+    refused(client.post("me/tokens/", {"name": "longer", "expires_at": late}), 403)
+    refused(client.post("me/tokens/", {"name": "odd", "rights": ["fly"]}), 400)
+    refused(client.post("me/tokens/", {"name": "odd", "applications": ["moon"]}), 404)
+    assert Token.objects.count() == 2
+    refused(child.delete(f"me/tokens/{Token.objects.exclude(name='CI').get().pk}/"), 404)
+    assert client.delete(f"me/tokens/{made['id']}/").status_code == 204
+    refused(child.get("me/"), 401)
+    refused(client.delete(f"me/tokens/{made['id']}/"), 404)
+
+
+def test_another_persons_token_does_not_exist(shop):
+    other = as_(shop, "qa-engineer")
+    refused(as_(shop, "developer").delete(f"me/tokens/{Token.objects.get(owner=shop.people['qa-engineer']).pk}/"), 404)
+    good(other.get("me/"))
+
+
+def test_pages_of_a_list_follow_each_other(shop):
+    admin = as_(shop, "admin")
+    for number in range(5):
+        good(admin.post("applications/", {"slug": f"app-{number}", "pipeline": "shop"}), 201)
+    seen, path = [], "applications/?limit=2"
+    while path:
+        page = good(admin.get(path))
+        seen += [row["slug"] for row in page["results"]]
+        path = (page["next"] or "").removeprefix("http://testserver")
+    assert seen == [*(f"app-{number}" for number in range(5)), "shop"]

@@ -1,0 +1,186 @@
+"""The API's edge: who is let in, what every error looks like, and its description."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import authenticate
+from django.db import OperationalError
+from django.test import Client
+from django.urls import get_resolver
+
+from phases import actions as places
+from phases import tokens
+from phases.models import Token
+from relman import clock, throttle
+from relman.actors import Actor
+from relman.models import Failure
+from releases.api import urls
+from tests.client import PROBLEM, Api, good, refused
+
+ADDRESSES = [
+    pattern.pattern._route.replace("<str:slug>", "shop")
+    .replace("<str:application>", "shop")
+    .replace("<str:phase>", "dev")
+    .replace("<str:version>", "1.0.0")
+    .replace("<int:number>", "1")
+    for pattern in urls.urlpatterns
+    if hasattr(pattern.pattern, "_route")
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_address_asks_for_a_token(db, address):
+    """Attack 1: nothing is told to strangers."""
+    for api in (Api(), Api(raw="rlm_abcdefghijkl_" + "x" * 43), Api(raw="nonsense")):
+        for method in ("GET", "POST"):
+            answer = api.call(method, address, None if method == "GET" else {})
+            refused(answer, 401, "unauthenticated")
+            assert answer["WWW-Authenticate"] == "Bearer"
+
+
+def test_expired_revoked_and_disabled_tokens_are_401(shop, api):
+    developer = api("developer")
+    good(developer.get("me/"))
+    token = Token.objects.get()
+    Token.objects.update(expires_at=clock.now() - timedelta(seconds=1))
+    refused(developer.get("me/"), 401)
+    Token.objects.update(expires_at=None)
+    good(developer.get("me/"))
+    token.owner.is_active = False
+    token.owner.save()
+    refused(developer.get("me/"), 401)
+    token.owner.is_active = True
+    token.owner.save()
+    tokens.revoke(token, actor=Actor(token.owner, "page"))
+    refused(developer.get("me/"), 401)
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer  ", "Basic YTpi", "Token x", "rlm_x", "Bearer a b", "Bearer é"])
+def test_malformed_authorisation_is_401(db, header):
+    refused(Api().get("me/", authorization=header), 401, "unauthenticated")
+
+
+def test_made_up_tokens_are_throttled_and_good_ones_are_not(shop, api, monkeypatch):
+    monkeypatch.setattr(throttle, "TOKENS", throttle.Limit(5, 300))
+    developer = api("developer")
+    for _ in range(5):
+        refused(Api(raw="made-up").get("me/"), 401)
+    answer = Api(raw="made-up").get("me/")
+    refused(answer, 429, "throttled")
+    assert answer["Retry-After"] == "300"
+    good(developer.get("me/"))
+
+
+def test_wrong_passwords_are_throttled_alike_for_known_and_unknown(shop, rf, monkeypatch):
+    monkeypatch.setattr(throttle, "PERSON", throttle.Limit(3, 300))
+    known = shop.actor("developer").user
+    known.set_password("right and long")
+    known.save()
+    for name in (known.username, "nobody"):
+        for _ in range(3):
+            assert authenticate(rf.post("/"), username=name, password="x") is None
+        with pytest.raises(throttle.TooMany):
+            authenticate(rf.post("/"), username=name, password="right and long")
+    assert authenticate(rf.post("/", REMOTE_ADDR="10.0.0.9"), username=known.username, password="right and long")
+    Failure.objects.update(at=clock.now() - timedelta(minutes=6))
+    assert authenticate(rf.post("/"), username=known.username, password="right and long") == known
+
+
+def test_a_session_works_with_its_key_and_only_with_it(shop):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.actor("developer").user)
+    assert client.get("/api/v1/me/").status_code == 200
+    answer = client.post("/api/v1/promotions/", "{}", content_type="application/json")
+    refused(answer, 403)
+
+
+@pytest.mark.parametrize("path", ["nothing/", "", "promotions/1/2/3/", "promotions/abc/", "../../secret"])
+def test_unknown_addresses_are_404_documents(api, path):
+    refused(api("developer").get("/api/v1/" + path), 404, "not_found")
+    refused(Api().get("/api/v2/"), 404, "not_found")
+
+
+def test_the_wrong_method_is_405(api):
+    refused(api("developer").delete("promotions/"), 405, "method_not_allowed")
+    refused(api("developer").post("board/"), 405, "method_not_allowed")
+
+
+def test_the_wrong_media_type_is_415(api):
+    answer = api("developer").client.post(
+        "/api/v1/promotions/", "a=b", content_type="text/csv", headers=api("developer").headers
+    )
+    refused(answer, 415, "unsupported_media_type")
+
+
+def test_too_big_a_document_is_413(api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    refused(api("developer").post("promotions/", {"comment": "x" * 200}), 413, "too_big")
+
+
+def test_the_unforeseen_is_a_500_document_without_details(api, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("releases.queries.get_promotion", broken)
+    answer = api("developer").get("promotions/1/")
+    refused(answer, 500, "unexpected")
+    assert b"secret" not in answer.content
+
+
+def test_a_silent_database_is_503_and_says_when_to_come_back(api, monkeypatch):
+    def gone(*_, **__):
+        raise OperationalError("server closed the connection")
+
+    developer = api("developer")
+    monkeypatch.setattr("releases.queries.get_promotion", gone)
+    answer = developer.get("promotions/1/")
+    refused(answer, 503, "unavailable")
+    assert answer["Retry-After"] == "2"
+    assert b"closed" not in answer.content
+
+
+def test_nul_characters_are_refused_everywhere(api):
+    refused(api("developer").get("applications/a%00b/"), 404)
+    refused(api("developer").get("promotions/?application=%00"), 400)
+    refused(api("developer").get("promotions/99999999999999999999999999/"), 404)
+
+
+def test_a_right_given_counts_on_the_next_request(shop, api):
+    someone = places.create_user(actor=shop.actor("admin"), username="new", name="New")
+    client = Api(someone)
+    refused(client.get("environments/shop/dev/"), 404)
+    from phases.models import Role
+
+    grant = places.grant(Role.objects.get(slug="developer"), shop.phase("dev"), actor=shop.actor("admin"), user=someone)
+    good(client.get("environments/shop/dev/"))
+    places.revoke(grant, actor=shop.actor("admin"))
+    refused(client.get("environments/shop/dev/"), 404)
+
+
+def test_the_description_names_every_address(db):
+    document = good(Client().get("/api/schema/?format=json"))
+    assert set(document["paths"]) == {
+        "/api/v1/" + pattern.pattern._route.replace("<str:", "{").replace("<int:", "{").replace(">", "}")
+        for pattern in urls.urlpatterns
+        if hasattr(pattern.pattern, "_route")
+    }
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["description"]
+            assert PROBLEM in operation["responses"]["401"]["content"]
+
+
+def test_the_page_about_the_api_is_readable_by_everybody(db):
+    page = Client().get("/api/docs/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "curl -H" in text and "/api/v1/promotions/{number}/approve/" in text
+    assert "<script>" not in text and "onclick" not in text
+    assert "unsafe" not in page["Content-Security-Policy"]
+
+
+def test_no_address_of_the_api_is_left_out_here(db):
+    names = {name for name in get_resolver().reverse_dict if isinstance(name, str) and name.startswith("api-")}
+    assert len(ADDRESSES) == len(names) - 2  # the description and its page
