@@ -1,11 +1,29 @@
-"""What every page needs around its content."""
+"""What every page needs around its content; read only where a template asks for it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from django.utils.timezone import get_current_timezone_name
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    return {}
+    """`shell` (None for a stranger), `organisation`, `theme` and `zone` for every template."""
+    user = getattr(request, "user", None)
+    known = bool(user and user.is_authenticated)
+    return {
+        "shell": SimpleLazyObject(lambda: _shell(request)) if known else None,
+        "organisation": settings.ORGANISATION,
+        "theme": user.theme if user and known else request.COOKIES.get("relman_theme", ""),
+        "zone": get_current_timezone_name(),
+    }
+
+
+def _shell(request: HttpRequest) -> Any:
+    from relman.identity import actor_of
+    from releases import queries
+
+    return queries.shell(actor_of(request))

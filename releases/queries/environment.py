@@ -307,7 +307,7 @@ def _offers(view: Reader, environment: Environment, live: Promotion | None) -> l
         offers.append(Offer("configure", "Edit configuration", f"{base}configuration/"))
     if view.may("freeze", phase.pk, pk):
         held = Lock.objects.filter(environment=environment, released_at=None).exists()
-        offers.append(Offer("unlock", "Unlock", f"{base}lock/") if held else Offer("lock", "Lock", f"{base}lock/"))
+        offers.append(Offer("unlock", "Unlock", f"{base}unlock/") if held else Offer("lock", "Lock", f"{base}lock/"))
     return offers
 
 
