@@ -36,7 +36,8 @@ format: .venv/.dev  ## Put code and templates into the house's style
 	@$(BIN)/djade --target-version 5.2 $(TEMPLATES)
 
 bench: .venv/.dev  ## Measure: each figure beside its floor
-	@$(BIN)/python -m pytest tests/bench -s -p no:xdist --timeout 1800
+	@for file in $$(grep -l __main__ tests/bench/*.py); do \
+		echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
 
 lock:  ## Choose versions anew, within requirements/*.in (needs uv)
 	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
