@@ -18,12 +18,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from phases import actions as places
 from phases.models import Application, Environment, Pipeline, Role, User
-from relman.actors import Actor
-from relman.management import seeds
-from relman.management.seeds import ROLES, Story
 from releases import actions, storage
 from releases.models import Promotion, Release
 from releases.uploads import stage
+from relman.actors import Actor
+from relman.management import seeds
+from relman.management.seeds import ROLES, Story
 from samples.build import build
 
 ACCOUNTS = "demo-accounts.json"
@@ -123,7 +123,9 @@ def tell(story: Story, pipeline: Pipeline, actors: dict[str, Actor]) -> None:
 
 def publish(story: Story, chapter: seeds.Chapter, made: Application, robot: Actor) -> Release:
     """Build the sample's archive and publish it, as CI would."""
-    archive = build(story.sample, chapter.version, storage.staging() / f"{story.slug}-{chapter.version}.tar.gz", **chapter.build)
+    archive = build(
+        story.sample, chapter.version, storage.staging() / f"{story.slug}-{chapter.version}.tar.gz", **chapter.build
+    )
     try:
         with archive.open("rb") as file:
             staged = stage(file, name=archive.name)
@@ -144,7 +146,9 @@ def publish(story: Story, chapter: seeds.Chapter, made: Application, robot: Acto
 
 def ask(release: Release, environment: Environment, actors: dict[str, Actor]) -> Promotion:
     """Whoever promotes into that phase by role asks for it."""
-    who = {"dev": "developer", "qa": "qa-engineer", "stage": "qa-engineer"}.get(environment.phase.slug, "release-manager")
+    who = {"dev": "developer", "qa": "qa-engineer", "stage": "qa-engineer"}.get(
+        environment.phase.slug, "release-manager"
+    )
     return actions.request_promotion(release, environment, actor=actors[who])
 
 
@@ -161,7 +165,9 @@ def wait(promotion: Promotion, *, expected: str) -> None:
     end = time.monotonic() + PATIENCE
     while promotion.is_open:
         if time.monotonic() > end:
-            raise CommandError(f"{promotion} is still {promotion.status} after {PATIENCE:.0f} s. Is the worker running?")
+            raise CommandError(
+                f"{promotion} is still {promotion.status} after {PATIENCE:.0f} s. Is the worker running?"
+            )
         time.sleep(0.1)
         promotion.refresh_from_db(fields=["status", "reason"])
     if promotion.status != expected:
