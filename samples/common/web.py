@@ -12,11 +12,17 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 HERE = Path(__file__).resolve().parent
-VERSION = (HERE / "VERSION").read_text().strip()
 APPLICATION = os.environ.get("RELMAN_APPLICATION", HERE.name)
 PHASE = os.environ.get("RELMAN_PHASE", "nowhere")
 STARTED = time.time()
+VERSION = (HERE / "VERSION").read_text().strip()
 TITLES = {"dev": "Dev", "qa": "QA", "demo": "Demo", "stage": "Stage", "live": "Live"}
+
+
+def fact(name):
+    """What this version was built with under that name; empty when nothing."""
+    path = HERE / name
+    return path.read_text().strip() if path.exists() else ""
 
 
 def e(value):
@@ -30,6 +36,11 @@ class Application:
     def __init__(self, title, accent, settings, secrets=()):
         self.title, self.accent, self.settings, self.secrets = title, accent, settings, secrets
         self.pages, self.forms = {}, {}
+
+    def problem(self):
+        """Why this is not healthy; empty when it is."""
+        missing = [name for name in fact("NEEDS").split() if not os.environ.get(name)]
+        return fact("BROKEN") or (f"cannot work without {', '.join(missing)}" if missing else "")
 
     def page(self, path):
         """What a GET of this path answers."""
@@ -68,10 +79,8 @@ def handler(app):
             if path.path == "/version":
                 self.answer(VERSION, "text/plain; charset=utf-8")
             elif path.path == "/healthz":
-                broken = (HERE / "BROKEN").exists()
-                self.answer(
-                    "broken on purpose" if broken else "ok", "text/plain; charset=utf-8", 503 if broken else 200
-                )
+                problem = app.problem()
+                self.answer(problem or "ok", "text/plain; charset=utf-8", 503 if problem else 200)
             elif path.path in app.pages:
                 body = app.pages[path.path](fields)
                 if isinstance(body, dict):

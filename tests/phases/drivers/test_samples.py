@@ -16,35 +16,38 @@ from phases.drivers.base import Context, Package, Succeeded
 from samples.build import SAMPLES, build
 from tests.phases.drivers.conftest import Installation, fetch
 
-SETTINGS = {"GREETING": "Hello <you>", "PROVIDER": "Bank", "API_KEY": "abcdef"}
+SETTINGS = {"GREETING": "Hello <you>", "BANK": "Sample bank", "BANK_KEY": "abcdef", "PAYMENT_KEY": "abcdef"}
 
 
-def packed(sample: str, version: str, folder: Path, *, broken: bool = False) -> Package:
-    path = build(sample, version, folder, broken=broken)
-    return Package(
-        version, path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size, inspect_archive(path)
-    )
+def packed(sample: str, version: str, folder: Path, **facts: str) -> Package:
+    path = build(sample, version, folder / f"{sample}-{version}.tar.gz", **facts)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Package(version, path, digest, path.stat().st_size, inspect_archive(path))
 
 
-def deployed(local: Installation, package: Package, promotion: int = 1) -> Context:
-    return local.context(local.target(), package, promotion, configuration=SETTINGS)
+def deployed(local: Installation, package: Package, **settings: str) -> Context:
+    return local.context(local.target(), package, configuration={**SETTINGS, **settings})
+
+
+def started(local: Installation, context: Context) -> str:
+    assert isinstance(local.driver.run("unpack", context), Succeeded)
+    if "migrate" in context.artifact.manifest:
+        assert isinstance(local.driver.run("migrate", replace(context, step=2)), Succeeded)
+    return local.deploy(context)[0]
 
 
 def test_the_same_version_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
-    first, again = packed("storefront", "1.0.0", tmp_path / "a"), packed("storefront", "1.0.0", tmp_path / "b")
+    first, again = (packed("storefront", "1.0.0", tmp_path) for _ in range(2))
     assert first.digest == again.digest != packed("storefront", "1.0.1", tmp_path).digest
-    assert packed("storefront", "1.0.0", tmp_path, broken=True).digest != first.digest
+    assert packed("storefront", "1.0.0", tmp_path, broken="on purpose").digest != first.digest
     with pytest.raises(ValueError, match="Samples: storefront"):
-        build("other", "1", tmp_path)
+        build("other", "1", tmp_path / "x")
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_a_sample_shows_version_phase_and_configuration(sample: str, local: Installation, tmp_path: Path) -> None:
     context = deployed(local, packed(sample, "2.3.4", tmp_path))
-    assert isinstance(local.driver.run("unpack", context), Succeeded)
-    if "migrate" in context.artifact.manifest:
-        assert isinstance(local.driver.run("migrate", replace(context, step=2)), Succeeded)
-    address = local.deploy(context)[0]
+    address = started(local, context)
     probe = local.probe(context)
     assert (probe.healthy, probe.version) == (True, "2.3.4")
     page = fetch(address)
@@ -53,31 +56,48 @@ def test_a_sample_shows_version_phase_and_configuration(sample: str, local: Inst
     assert "<you>" not in page and "abcdef" not in page
 
 
-def test_payments_keeps_its_data_from_release_to_release(local: Installation, tmp_path: Path) -> None:
-    context = deployed(local, packed("payments", "1.0.0", tmp_path))
-    for promotion, version in ((1, "1.0.0"), (2, "1.1.0")):
-        context = replace(context, promotion=promotion, epoch=promotion, package=packed("payments", version, tmp_path))
-        local.driver.run("unpack", context)
-        assert isinstance(local.driver.run("migrate", replace(context, step=2)), Succeeded)
-        address = local.deploy(context)[0]
-        local.probe(context)
-        form = urllib.parse.urlencode({"payer": "Ann <b>", "amount": "12.50"}).encode()
-        with urllib.request.urlopen(f"http://{address}/pay", data=form, timeout=5) as answer:
-            assert "Ann &lt;b&gt;" in answer.read().decode()
-    assert json.loads(fetch(address, "/api/total")) == {"cents": 2500}
-
-
-def test_a_version_that_is_broken_on_purpose(local: Installation, tmp_path: Path) -> None:
-    context = deployed(local, packed("catalogue", "3.0.0", tmp_path, broken=True))
-    local.deploy(context)
-    probe = local.probe(context, seconds=1)
-    assert (probe.healthy, probe.exited) == (False, False)
-    assert probe.sentence == "/healthz answered 503; it must answer 2xx."
-
-
-def test_the_catalogue_can_be_searched(local: Installation, tmp_path: Path) -> None:
+def test_the_catalogue_keeps_its_data_from_release_to_release(local: Installation, tmp_path: Path) -> None:
     context = deployed(local, packed("catalogue", "1.0.0", tmp_path))
-    address = local.deploy(context)[0]
+    said: list[str] = []
+    for promotion, version in ((1, "1.0.0"), (2, "1.1.0")):
+        package = packed("catalogue", version, tmp_path)
+        context = replace(context, promotion=promotion, epoch=promotion, package=package, log=said.append)
+        address = started(local, context)
+        assert local.probe(context).healthy
+    assert said[0] == "The database catalogue.sqlite3 is at step 0 of 3."
+    assert said[-2:] == ["The database catalogue.sqlite3 is at step 3 of 3.", "Done: step 3."]
+    found = json.loads(fetch(address, "/api/products?q=pen"))["products"]
+    assert [product["name"] for product in found] == ["Brass pen", "Pencil tray"]
+    assert "0 products" in fetch(address, "/?q=%25")
+
+
+def test_payments_take_a_payment(local: Installation, tmp_path: Path) -> None:
+    context = deployed(local, packed("payments", "1.0.0", tmp_path))
+    address = started(local, context)
     local.probe(context)
-    assert [plant["common"] for plant in json.loads(fetch(address, "/api/plants?q=salvia"))["plants"]] == ["Sage"]
-    assert "1 plant<" in fetch(address, "/?q=salvia")
+    form = urllib.parse.urlencode({"payer": "Ann <b>", "amount": "12.50"}).encode()
+    with urllib.request.urlopen(f"http://{address}/pay", data=form, timeout=5) as answer:
+        page = answer.read().decode()
+    assert "Ann &lt;b&gt;" in page and "12.50" in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"broken": "on purpose"}, "/healthz answered 503; it must answer 2xx."),
+        ({"needs": "MISSING"}, "/healthz answered 503; it must answer 2xx."),
+    ],
+)
+def test_a_version_that_is_not_healthy(
+    local: Installation, tmp_path: Path, facts: dict[str, str], sentence: str
+) -> None:
+    context = deployed(local, packed("payments", "3.0.0", tmp_path, **facts))
+    started(local, context)
+    probe = local.probe(context, seconds=1)
+    assert (probe.healthy, probe.exited, probe.sentence) == (False, False, sentence)
+
+
+def test_a_version_that_needs_a_setting_is_healthy_where_it_is_set(local: Installation, tmp_path: Path) -> None:
+    context = deployed(local, packed("payments", "3.0.0", tmp_path, needs="BANK_KEY"))
+    started(local, context)
+    assert local.probe(context).healthy
