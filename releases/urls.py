@@ -1,52 +1,61 @@
 """Addresses of the pages about what moves."""
 
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from relman.errors import NotFound
+from releases.views import (
+    applications,
+    approvals,
+    audit,
+    board,
+    environments,
+    live,
+    pipelines,
+    promotions,
+    releases,
+    search,
+)
 
+APP = "apps/<str:application>/"
+RELEASE = f"{APP}releases/<str:version>/"
+PLACE = f"{APP}<str:phase>/"
+PROMOTION = "promotions/<int:promotion>/"
 
-def soon(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    raise NotFound()
-
-
-PAGES = {
-    "board": "board/",
-    "board-waiting": "board/waiting/",
-    "board-row": "board/row/<str:application>/",
-    "approvals": "approvals/",
-    "approvals-count": "approvals/count/",
-    "approve": "approvals/<int:promotion>/",
-    "approve-confirm": "approvals/<int:promotion>/confirm/",
-    "releases-new": "releases/new/",
-    "applications": "apps/",
-    "application": "apps/<str:application>/",
-    "application-releases": "apps/<str:application>/releases/",
-    "release-new": "apps/<str:application>/releases/new/",
-    "compare": "apps/<str:application>/releases/compare/<str:first>...<str:second>/",
-    "release": "apps/<str:application>/releases/<str:version>/",
-    "release-yank": "apps/<str:application>/releases/<str:version>/yank/",
-    "release-quarantine": "apps/<str:application>/releases/<str:version>/quarantine/",
-    "environment": "apps/<str:application>/<str:phase>/",
-    "environment-configuration": "apps/<str:application>/<str:phase>/configuration/",
-    "environment-promote": "apps/<str:application>/<str:phase>/promote/",
-    "environment-rollback": "apps/<str:application>/<str:phase>/rollback/",
-    "environment-lock": "apps/<str:application>/<str:phase>/lock/",
-    "environment-unlock": "apps/<str:application>/<str:phase>/unlock/",
-    "promotion": "promotions/<int:promotion>/",
-    "promotion-progress": "promotions/<int:promotion>/progress/",
-    "promotion-log": "promotions/<int:promotion>/log/",
-    "promotion-log-file": "promotions/<int:promotion>/log.txt",
-    "promotion-cancel": "promotions/<int:promotion>/cancel/",
-    "promotion-abort": "promotions/<int:promotion>/abort/",
-    "promotion-retry": "promotions/<int:promotion>/retry/",
-    "promotion-resolve": "promotions/<int:promotion>/resolve/",
-    "promotion-reject": "promotions/<int:promotion>/reject/",
-    "pipeline": "pipelines/<str:pipeline>/",
-    "phase": "pipelines/<str:pipeline>/<str:phase>/",
-    "audit": "audit/",
-    "audit-export": "audit/export/",
-    "search": "search/",
-    "events": "events/",
-}
-urlpatterns = [path(address, soon, name=name) for name, address in PAGES.items()]
+urlpatterns = [
+    path("board/", board.board, name="board"),
+    path("board/waiting/", board.waiting, name="board-waiting"),
+    path("board/row/<str:application>/", board.row, name="board-row"),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/count/", approvals.count, name="approvals-count"),
+    path("approvals/<int:promotion>/", approvals.approve, name="approve"),
+    path("approvals/<int:promotion>/confirm/", approvals.confirm, name="approve-confirm"),
+    path("releases/new/", releases.choose, name="releases-new"),
+    path("apps/", applications.applications, name="applications"),
+    path(APP, applications.application, name="application"),
+    path(f"{APP}releases/", applications.application_releases, name="application-releases"),
+    path(f"{APP}releases/new/", releases.new, name="release-new"),
+    path(f"{APP}releases/compare/<str:first>...<str:second>/", releases.compare, name="compare"),
+    path(RELEASE, releases.release, name="release"),
+    path(f"{RELEASE}yank/", releases.yank, name="release-yank"),
+    path(f"{RELEASE}quarantine/", releases.quarantine, name="release-quarantine"),
+    path(PLACE, environments.environment, name="environment"),
+    path(f"{PLACE}configuration/", environments.configuration, name="environment-configuration"),
+    path(f"{PLACE}promote/", environments.promote, name="environment-promote"),
+    path(f"{PLACE}rollback/", environments.rollback, name="environment-rollback"),
+    path(f"{PLACE}lock/", environments.lock, name="environment-lock"),
+    path(f"{PLACE}unlock/", environments.unlock, name="environment-unlock"),
+    path(PROMOTION, promotions.promotion, name="promotion"),
+    path(f"{PROMOTION}progress/", promotions.progress, name="promotion-progress"),
+    path(f"{PROMOTION}log/", promotions.log, name="promotion-log"),
+    path(f"{PROMOTION}log.txt", promotions.log_file, name="promotion-log-file"),
+    path(f"{PROMOTION}cancel/", promotions.cancel, name="promotion-cancel"),
+    path(f"{PROMOTION}abort/", promotions.abort, name="promotion-abort"),
+    path(f"{PROMOTION}retry/", promotions.retry, name="promotion-retry"),
+    path(f"{PROMOTION}resolve/", promotions.resolve, name="promotion-resolve"),
+    path(f"{PROMOTION}reject/", promotions.reject, name="promotion-reject"),
+    path("pipelines/<str:pipeline>/", pipelines.pipeline, name="pipeline"),
+    path("pipelines/<str:pipeline>/<str:phase>/", pipelines.phase, name="phase"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.export, name="audit-export"),
+    path("search/", search.search, name="search"),
+    path("events/", live.events, name="events"),
+]

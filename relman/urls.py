@@ -11,18 +11,19 @@ handler404 = "relman.http.not_found"
 handler500 = "relman.http.unexpected"
 
 urlpatterns = [
-    path("", views.soon, name="home"),
-    path("signin/", views.soon, name="signin"),
-    path("signout/", views.soon, name="signout"),
-    path("me/", views.soon, name="me"),
-    path("me/theme/", views.soon, name="theme"),
-    path("help/", views.soon, name="help"),
-    path("more/", views.soon, name="more"),
+    path("", views.home, name="home"),
+    path("signin/", views.signin, name="signin"),
+    path("signout/", views.signout, name="signout"),
+    path("me/", views.me, name="me"),
+    path("me/theme/", views.theme, name="theme"),
+    path("help/", views.help_page, name="help"),
+    path("more/", views.more, name="more"),
+    path("admin/login/", views.admin_signin, name="admin-signin"),
     path("admin/", admin.site.urls),
+    path("_gate/", include("phases.views.gate")),
     path("api/v1/", include("releases.api.urls")),
     path("api/schema/", docs.Document.as_view(), name="api-schema"),
     path("api/docs/", docs.page, name="api-docs"),
-    path("_gate/", include("phases.views.gate")),
     path("", include("phases.urls")),
     path("", include("releases.urls")),
 ]

@@ -1,9 +1,172 @@
-"""Pages about the person who looks, and the doors."""
+"""Pages about the person who looks, and the doors in and out."""
 
-from django.http import HttpRequest, HttpResponse
+from __future__ import annotations
 
-from relman.errors import NotFound
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from phases import actions, permissions, queries
+from phases.actions.profile import set_display
+from phases.models import User
+from phases.views import gate
+from relman import forms
+from relman.errors import RelManError
+from relman.identity import actor_of
+from relman.pages import choice, draw, filled, local, page, whole
+
+WRONG = "The user name or the password is wrong."
+ROOM = "/_gate/begin"
 
 
-def soon(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    raise NotFound()
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """People who only decide land on what waits for them, everybody else on the board."""
+    actor = actor_of(request)
+    moves = permissions.phases_with(actor, "promote") | permissions.phases_with(actor, "publish")
+    only_decides = bool(permissions.phases_with(actor, "approve")) and not moves and not actor.is_superuser
+    return redirect("approvals" if only_decides else "board")
+
+
+@never_cache
+@sensitive_post_parameters("password")
+def signin(request: HttpRequest) -> HttpResponse:
+    """Name and password; then on to where the person wanted to go, which is always an address of RelMan's own."""
+    after = local(request, request.POST.get("next") or request.GET.get("next") or "", reverse("home"))
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(after)
+    form = filled(request, forms.SignIn)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = authenticate(request, **form.cleaned_data)
+        except RelManError as error:
+            form.add_error(None, error.message)
+            status = error.status
+        else:
+            if user is not None:
+                login(request, user)
+                return HttpResponseRedirect(after)
+            form.add_error(None, WRONG)
+    opens = "the address that you asked for" if after.startswith(ROOM) else after.partition("?")[0]
+    shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens}
+    return render(request, "registration/login.html", {**shown, "demo_accounts": demo_accounts()}, status=status)
+
+
+def demo_accounts() -> list[str]:
+    """The names of the demo's accounts; none outside the demo."""
+    path = Path(settings.HOME) / "demo-accounts.json"
+    if not settings.DEMO or not path.exists():
+        return []
+    return [str(one["username"]) for one in json.loads(path.read_text())]
+
+
+def admin_signin(request: HttpRequest) -> HttpResponse:
+    """There is one door."""
+    after = local(request, request.GET.get("next", ""), "/admin/")
+    if request.user.is_authenticated and not request.user.is_staff:
+        messages.warning(request, "Administration is for people who may manage access in a phase.")
+        return redirect("board")
+    return HttpResponseRedirect(f"{reverse('signin')}?{urlencode({'next': after})}")
+
+
+@require_POST
+def signout(request: HttpRequest) -> HttpResponse:
+    """Ends the session, and with it the way into every environment."""
+    if request.user.is_authenticated:
+        gate.sign_out(request)
+        logout(request)
+    messages.info(request, "You are signed out here, and from the addresses of your applications.")
+    response = redirect("signin")
+    response["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@page
+def me(request: HttpRequest) -> HttpResponse:
+    """One's profile: display, tokens, roles."""
+    user = _user(request)
+    told: dict[str, Any] = {}
+    form = forms.Display(initial={"theme": user.theme, "time_zone": user.time_zone, "shortcuts": user.shortcuts})
+    status = 200
+    if request.method == "POST":
+        if "revoke" in request.POST:
+            return _revoke(request, user)
+        if "token" in request.POST:
+            told = _issue(request, user)
+            status = 400 if "error" in told else 200
+        else:
+            form = forms.Display(request.POST)
+            if form.is_valid():
+                return _save(request, user, form.cleaned_data)
+            status = 400
+    return draw(
+        request,
+        "me.html",
+        status=status,
+        form=form,
+        tokens=queries.token_lines(user),
+        roles=queries.role_lines(user),
+        new_token=told.get("token"),
+    )
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _save(request: HttpRequest, user: User, said: dict[str, Any]) -> HttpResponse:
+    set_display(user, actor=actor_of(request), **said)
+    messages.success(request, "Saved.")
+    return redirect("me")
+
+
+def _issue(request: HttpRequest, user: User) -> dict[str, Any]:
+    """The new token, which is shown in this answer and never again."""
+    form = forms.NewToken(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Name the token, in at most 100 characters: where is it used?")
+        return {"error": True}
+    _, raw = actions.issue_token(user, actor=actor_of(request), name=form.cleaned_data["token_name"])
+    return {"token": raw}
+
+
+def _revoke(request: HttpRequest, user: User) -> HttpResponse:
+    token = queries.get_token(user, whole(request.POST["revoke"]))
+    actions.revoke_token(token, actor=actor_of(request))
+    messages.success(request, f"The token “{token.name}” is revoked.")
+    return redirect("me")
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Light or dark: kept in a cookie, and in the profile of whoever is signed in."""
+    wanted = choice(request.POST.get("theme"), "light", "dark")
+    if request.user.is_authenticated:
+        set_display(_user(request), actor=actor_of(request), theme=wanted)
+    response = HttpResponseRedirect(local(request, request.POST.get("next", ""), reverse("home")))
+    response.set_cookie("relman_theme", wanted, max_age=365 * 24 * 3600, samesite="Lax", secure=settings.HTTPS)
+    return response
+
+
+@page
+def help_page(request: HttpRequest) -> HttpResponse:
+    """Shortcuts and words."""
+    return draw(request, "help.html")
+
+
+@page
+def more(request: HttpRequest) -> HttpResponse:
+    """Every page, for phones."""
+    return draw(request, "more.html")

@@ -1,0 +1,151 @@
+"""Reads of where releases go, and of oneself. Each asks for whom it reads; unknown and invisible are one NotFound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from phases import permissions
+from phases.models import Application, Component, Environment, Grant, Lock, Phase, Pipeline, Token, User
+from phases.permissions import CURRENT
+from relman.actors import Actor
+from relman.errors import NotFound
+
+
+def get_pipeline(actor: Actor, slug: str) -> Pipeline:
+    """The pipeline of this slug."""
+    found = permissions.visible_pipelines(actor).filter(slug=slug).first()
+    if found is None:
+        raise NotFound(f"There is no pipeline “{slug[:63]}” that you can see.")
+    return found
+
+
+def get_phase(actor: Actor, pipeline: str, slug: str) -> Phase:
+    """The phase of this slug in the pipeline of that slug."""
+    phases = permissions.visible_phases(actor).select_related("pipeline")
+    found = phases.filter(pipeline__slug=pipeline, slug=slug).first()
+    if found is None:
+        raise NotFound(f"There is no phase “{slug[:63]}” in “{pipeline[:63]}” that you can see.")
+    return found
+
+
+def get_application(actor: Actor, slug: str) -> Application:
+    """The application of this slug."""
+    found = permissions.visible_applications(actor).select_related("pipeline").filter(slug=slug).first()
+    if found is None:
+        raise NotFound(f"There is no application “{slug[:63]}” that you can see.")
+    return found
+
+
+def get_phase_of(actor: Actor, application: Application, slug: str) -> Phase:
+    """The phase of this slug in the application's pipeline."""
+    return get_phase(actor, application.pipeline.slug, slug)
+
+
+def get_environment(actor: Actor, application: str, phase: str) -> Environment:
+    """The environment of this application in this phase."""
+    rows = permissions.visible_environments(actor).select_related("application__pipeline", "phase__pipeline")
+    found = rows.filter(application__slug=application, phase__slug=phase).first()
+    if found is None:
+        raise NotFound(f"There is no environment “{application[:63]}” in “{phase[:63]}” that you can see.")
+    return found
+
+
+def get_component(environment: Environment, number: int) -> Component:
+    """One component of an environment."""
+    found = environment.components.filter(pk=number).first() if number < 2**63 else None
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def lock_of(where: Environment | Phase) -> Lock | None:
+    """The lock that holds it now."""
+    return where.locks.filter(released_at=None).select_related("environment__phase", "phase", "by").first()
+
+
+def get_lock(where: Environment | Phase) -> Lock:
+    """As `lock_of`; NotFound when it is not locked."""
+    found = lock_of(where)
+    if found is None:
+        raise NotFound(f"{where} is not locked.")
+    return found
+
+
+def phases_of(actor: Actor, pipeline: Pipeline) -> list[Phase]:
+    """The phases of a pipeline that the actor sees, in order."""
+    return list(permissions.visible_phases(actor).filter(pipeline=pipeline).order_by("position"))
+
+
+def pipelines_of(actor: Actor) -> list[Pipeline]:
+    """The pipelines that the actor sees, by name."""
+    return list(permissions.visible_pipelines(actor).order_by("name"))
+
+
+def publishable(actor: Actor) -> list[Application]:
+    """The applications into whose first phase the actor may publish, by name."""
+    first = Phase.objects.filter(pk__in=permissions.phases_with(actor, "publish"), position=1)
+    return list(permissions.visible_applications(actor).filter(pipeline__in=first.values("pipeline")).order_by("name"))
+
+
+@dataclass(frozen=True)
+class TokenLine:
+    """A token as its owner sees it."""
+
+    id: int
+    name: str
+    prefix: str
+    scope: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RoleLine:
+    """A role one has, and where."""
+
+    role: str
+    where: str
+    until: datetime | None
+
+
+def tokens(user: User) -> QuerySet[Token]:
+    """A person's tokens that are not revoked, newest first."""
+    return Token.objects.filter(owner=user, revoked_at=None).order_by("-created_at")
+
+
+def get_token(user: User, number: int) -> Token:
+    """One of a person's own tokens."""
+    found = tokens(user).filter(pk=number).first() if number < 2**63 else None
+    if found is None:
+        raise NotFound("There is no such token of yours.")
+    return found
+
+
+def token_lines(user: User) -> list[TokenLine]:
+    """A person's tokens, in words."""
+    rows = tokens(user).prefetch_related("applications", "phases")
+    return [TokenLine(one.pk, one.name, one.prefix, _scope(one), one.expires_at, one.last_used_at) for one in rows]
+
+
+def _scope(token: Token) -> str:
+    said = [", ".join(right.replace("_", " ") for right in token.rights) if token.rights else "All that you may"]
+    if token.limited_to_applications:
+        said.append("for " + (", ".join(one.name for one in token.applications.all()) or "no application"))
+    if token.limited_to_phases:
+        said.append("in " + (", ".join(one.name for one in token.phases.all()) or "no phase"))
+    return ", ".join(said)
+
+
+def role_lines(user: User) -> list[RoleLine]:
+    """The roles a person has now, by themselves or by a group, one line for each role, pipeline and end."""
+    rows = Grant.objects.filter(CURRENT, Q(user=user) | Q(group__user=user)).select_related("role", "phase__pipeline")
+    found: dict[tuple[str, str, datetime | None], list[str]] = {}
+    for one in rows.order_by("role__name", "phase__pipeline__name", "phase__position"):
+        names = found.setdefault((one.role.name, one.phase.pipeline.name, one.until), [])
+        if one.phase.name not in names:
+            names.append(one.phase.name)
+    lines = [RoleLine(role, f"{where}: {', '.join(names)}", until) for (role, where, until), names in found.items()]
+    return [RoleLine("Administrator", "Everywhere", None), *lines] if user.is_superuser else lines

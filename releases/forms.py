@@ -1,0 +1,109 @@
+"""What people type on the pages about releases and promotions. Only its form is checked here; the verbs judge it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+
+CHANGE = re.compile(r"(?:(?P<kind>[A-Za-z]{2,20}):)?\s*(?P<title>.+?)\s*(?:\((?P<ticket>[^()]{1,64})\))?\s*$")
+COMMENT_MOST = 10_000
+
+
+class Comment(forms.Form):
+    """A comment that may be left out."""
+
+    comment = forms.CharField(required=False, max_length=COMMENT_MOST, widget=forms.Textarea)
+
+
+class Reason(forms.Form):
+    """A reason that must be given: the verb says so."""
+
+    reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
+
+
+class Confirm(forms.Form):
+    """Nothing to type."""
+
+
+class Decision(Comment):
+    """Yes, no, or taking a yes back."""
+
+    decision = forms.ChoiceField(choices=[(word, word) for word in ("approve", "reject", "withdraw")])
+    seal = forms.CharField(required=False, max_length=128)
+
+
+class Resolve(forms.Form):
+    """What is true of a promotion that nobody could look into."""
+
+    reason = forms.CharField(
+        max_length=COMMENT_MOST, widget=forms.Textarea, error_messages={"required": "Say how you know."}
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = [(word, word) for word in ("done", "failed", "again")]
+        self.fields["as"] = forms.ChoiceField(
+            choices=words, error_messages={"required": "Say what is true.", "invalid_choice": "Say what is true."}
+        )
+
+
+class Promote(Comment):
+    """Ask for a promotion."""
+
+    version = forms.CharField(max_length=128)
+    not_before = forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Write it like 2026-06-17T06:00."},
+    )
+    allow_lower = forms.BooleanField(required=False)
+
+
+class RollBack(Reason):
+    """Go back to a release that ran there."""
+
+    version = forms.CharField(max_length=128)
+    configuration = forms.ChoiceField(
+        choices=[("then", "As it ran then"), ("now", "Today's"), ("today", "Today's")], initial="then"
+    )
+    confirm = forms.CharField(required=False, max_length=63)
+
+    def __init__(self, *args: Any, confirm: str = "", **kwargs: Any) -> None:
+        """`confirm`: the word that has to be typed; empty: none."""
+        super().__init__(*args, **kwargs)
+        self.word = confirm
+
+    def clean_configuration(self) -> str:
+        """The verb's word."""
+        return "then" if self.cleaned_data["configuration"] == "then" else "today"
+
+    def clean_confirm(self) -> str:
+        """The slug, typed by hand, where people would notice."""
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if self.word and typed != self.word:
+            raise forms.ValidationError(f"Type {self.word} to go on.")
+        return typed
+
+
+class Publish(forms.Form):
+    """A new release with its artifact, which lies in staging by now."""
+
+    artifact = forms.FileField(error_messages={"required": "Choose the archive.", "empty": "The file is empty."})
+    version = forms.CharField(max_length=128, error_messages={"required": "Name the version."})
+    notes = forms.CharField(required=False, max_length=100_000, widget=forms.Textarea)
+    commit = forms.CharField(required=False, max_length=64)
+    changes = forms.CharField(required=False, max_length=200_000, widget=forms.Textarea)
+
+    def clean_changes(self) -> list[dict[str, str]]:
+        """One change a line: `kind: title (ticket)`."""
+        lines = [line.strip() for line in str(self.cleaned_data["changes"]).splitlines()]
+        return [change_of(line) for line in lines if line]
+
+
+def change_of(line: str) -> dict[str, str]:
+    """`feature: Loyalty points (SHOP-2210)` in its parts; kind and ticket may be missing."""
+    found = CHANGE.match(line)
+    parts = found.groupdict(default="") if found else {"kind": "", "title": line, "ticket": ""}
+    return {"kind": parts["kind"].lower(), "title": parts["title"][:300], "ticket": parts["ticket"].strip()}

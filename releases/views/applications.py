@@ -1,0 +1,35 @@
+"""Applications, and the lists of their releases."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from releases import queries
+from releases.queries.application import application_page, applications_page, releases_page
+from relman.identity import actor_of
+from relman.pages import draw, number, page
+
+
+@page
+def applications(request: HttpRequest) -> HttpResponse:
+    """All applications that the reader sees."""
+    return draw(request, "applications.html", applications_page(actor_of(request)))
+
+
+@page
+def application(request: HttpRequest, application: str) -> HttpResponse:
+    """One application: its phases, why it is not further, its newest releases."""
+    actor = actor_of(request)
+    found = queries.get_application(actor, application)
+    return draw(request, "application.html", application_page(actor, found))
+
+
+@page
+def application_releases(request: HttpRequest, application: str) -> HttpResponse:
+    """All releases of one application."""
+    actor = actor_of(request)
+    found = queries.get_application(actor, application)
+    filters = {"q": request.GET.get("q", "")[:200], "state": request.GET.get("state", "")[:20]}
+    shown = releases_page(actor, found, page=number(request.GET.get("page")), **filters)
+    cards = [{"phase": phase} for phase in shown.phases]
+    return draw(request, "releases.html", shown, filters=filters, cards=cards)

@@ -1,0 +1,65 @@
+"""The record: reading it, checking its chain, taking it along."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from releases.queries.audit import Line, audit_page, events_of, line
+from relman.audit import chain
+from relman.clock import now
+from relman.identity import actor_of
+from relman.pages import draw, number, page
+
+MOST = 20_000
+"""Lines of an export."""
+FILTERS = ("q", "application", "phase", "verb", "outcome")
+COLUMNS = ("at", "actor", "role", "via", "verb", "outcome", "text", "detail", "subject", "digest")
+
+
+@page
+def audit(request: HttpRequest) -> HttpResponse:
+    """The record, as far as the reader may see it. POST walks the chain and says what it found."""
+    places = {name: number(request.GET.get(name), 0) or None for name in ("before", "after")}
+    shown = audit_page(actor_of(request), _filters(request), **places)
+    return draw(request, "audit.html", shown, chain=_verified() if request.method == "POST" else None)
+
+
+def _filters(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "").replace("\x00", "")[:200] for name in FILTERS}
+
+
+def _verified() -> dict[str, Any]:
+    broken = chain.verify()
+    count = chain.checkpoint()["sequence"]
+    text = f"**The chain is broken.** {broken.sentence}" if broken else "The chain holds."
+    return {"ok": broken is None, "checked": broken.sequence if broken else count, "at": now(), "text": text}
+
+
+@page
+def export(request: HttpRequest) -> HttpResponse:
+    """The visible entries that match, newest first, as CSV."""
+    events = events_of(actor_of(request), _filters(request))[:MOST]
+    response = HttpResponse(_csv(line(one) for one in events), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="relman-audit.csv"'
+    return response
+
+
+def _csv(lines: Iterable[Line]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for one in lines:
+        cells = {name: getattr(one, name) for name in COLUMNS}
+        cells["at"], cells["text"] = one.at.isoformat(), one.text.replace("**", "")
+        writer.writerow([_cell(str(cells[name])) for name in COLUMNS])
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet must not take what somebody wrote for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text

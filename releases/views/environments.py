@@ -1,0 +1,166 @@
+"""One application in one phase: its page, its configuration, moving something there and back, and locks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from phases import actions as places
+from phases import permissions
+from phases.forms import SetKey
+from phases.models import Environment
+from phases.queries import get_lock
+from releases import actions, forms, queries
+from releases.models import Release
+from releases.queries.dialogs import promote_dialog, rollback_dialog
+from releases.queries.environment import configuration_page, environment_page, lock_dialog
+from relman.actors import Actor
+from relman.identity import actor_of
+from relman.pages import Done, Trail, answer, dialog_page, draw, filled, page
+
+
+@page
+def environment(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """What serves there, with which configuration, and what may come."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    return draw(request, "environment.html", environment_page(actor, found))
+
+
+@page
+def configuration(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """All values of an environment; setting and removing them."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    removes = request.POST.get("remove", "")
+    form = SetKey({"key": removes, "gone": "1"}) if removes else filled(request, SetKey)
+    back = reverse("environment-configuration", args=[application, phase])
+
+    def act(said: dict[str, Any]) -> Done:
+        places.set_configuration(found, {said["key"]: said["wanted"]}, actor=actor)
+        word = "is removed" if said["wanted"] is None else "is set"
+        return Done(back, f"{said['key']} {word}. The next promotion brings it to {found.phase.name}.")
+
+    return answer(
+        request,
+        form,
+        act,
+        lambda: draw(request, "environment_configuration.html", configuration_page(actor, found), form=form),
+    )
+
+
+@page
+def promote(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """Bring a release there."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    permissions.require(actor, "promote", found)
+    chosen = _chosen(request, actor, application)
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        release = queries.get_release(actor, application, said.pop("version"))
+        asked = actions.request_promotion(release, found, actor=actor, **said)
+        return Done(reverse("promotion", args=[asked.pk]), f"{release.version} is on its way to {found.phase.name}.")
+
+    return dialog_page(
+        request,
+        "promote.html",
+        filled(request, forms.Promote),
+        act,
+        lambda: promote_dialog(actor, chosen, found),
+        title=f"Promote to {found.phase.name}",
+        back=back,
+        trail=trail,
+    )
+
+
+@page
+def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """Go back to what ran there."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    permissions.require(actor, "roll_back", found)
+    shown = rollback_dialog(actor, found, _chosen(request, actor, application))
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        said.pop("confirm")
+        release = queries.get_release(actor, application, said.pop("version"))
+        asked = actions.roll_back(found, actor=actor, release=release, **said)
+        return Done(reverse("promotion", args=[asked.pk]), f"{found.phase.name} goes back to {release.version}.")
+
+    return dialog_page(
+        request,
+        "rollback.html",
+        filled(request, forms.RollBack, confirm=application if shown.offer.live else ""),
+        act,
+        lambda: shown,
+        title=f"Roll back {found.application.name} in {found.phase.name}",
+        back=back,
+        trail=trail,
+    )
+
+
+@page
+def lock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """Hold what would start there."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    permissions.require(actor, "freeze", found)
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        places.lock(found, actor=actor, **said)
+        return Done(back, f"{found} is locked.")
+
+    return dialog_page(
+        request,
+        "lock.html",
+        filled(request, forms.Reason),
+        act,
+        lambda: lock_dialog(actor, found),
+        title=f"Lock {found}",
+        back=back,
+        trail=trail,
+    )
+
+
+@page
+def unlock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """Let what was held go on."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    permissions.require(actor, "freeze", found)
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        places.unlock(get_lock(found), actor=actor)
+        return Done(back, f"{found} is no longer locked. What waited goes on in order.")
+
+    return dialog_page(
+        request,
+        "unlock.html",
+        filled(request, forms.Confirm),
+        act,
+        lambda: lock_dialog(actor, found),
+        title=f"Unlock {found}",
+        back=back,
+        trail=trail,
+    )
+
+
+def _chosen(request: HttpRequest, actor: Actor, application: str) -> Release | None:
+    """The release that the address or the form names; none: the query chooses."""
+    asked = request.GET
+    version = request.POST.get("version") or asked.get("version") or asked.get("choose")
+    return queries.get_release(actor, application, version) if version else None
+
+
+def _ways(found: Environment) -> tuple[str, Trail]:
+    """The environment's own page, and the crumbs before a dialog of it."""
+    slug = found.application.slug
+    back = reverse("environment", args=[slug, found.phase.slug])
+    return back, [(reverse("application", args=[slug]), found.application.name), (back, found.phase.name)]

@@ -1,0 +1,112 @@
+"""One release: its page, publishing it, comparing it, taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from phases import permissions
+from phases.queries import publishable
+from releases import actions, forms, queries, uploads
+from releases.models import Release
+from releases.queries.release import compare as compared
+from releases.queries.release import release_page, withdraw_dialog
+from relman.errors import RelManError
+from relman.identity import actor_of
+from relman.pages import Done, answer, dialog_page, draw, filled, page
+
+
+@page
+def release(request: HttpRequest, application: str, version: str) -> HttpResponse:
+    """One release on its way."""
+    actor = actor_of(request)
+    return draw(request, "release.html", release_page(actor, queries.get_release(actor, application, version)))
+
+
+@page
+def compare(request: HttpRequest, application: str, first: str, second: str) -> HttpResponse:
+    """What lies between two releases of one application."""
+    actor = actor_of(request)
+    pair = [queries.get_release(actor, application, version) for version in (first, second)]
+    return draw(request, "compare.html", compared(*pair))
+
+
+@page
+def choose(request: HttpRequest) -> HttpResponse:
+    """A new release, of which application?"""
+    return draw(request, "choose_application.html", applications=publishable(actor_of(request)))
+
+
+def may_publish(request: HttpRequest, application: str) -> None:
+    """Asked before a byte of an upload is read."""
+    actor = actor_of(request)
+    found = queries.get_application(actor, application)
+    permissions.require(actor, "publish", permissions.first_phase(found.pipeline), found)
+
+
+@uploads.checked_by(may_publish)
+@page
+def new(request: HttpRequest, application: str) -> HttpResponse:
+    """Publish a release from an uploaded archive."""
+    may_publish(request, application)
+    actor = actor_of(request)
+    found = queries.get_application(actor, application)
+    form = filled(request, forms.Publish)
+    refused: dict[str, Any] = {}
+
+    def act(said: dict[str, Any]) -> Done:
+        staged = said.pop("artifact").staged
+        try:
+            made, fresh = actions.publish_release(found, actor=actor, staged=staged, **said)
+        except RelManError as error:
+            refused.update(name=staged.name, errors=error.extra.get("errors", []))
+            raise
+        word = "is published" if fresh else "was published already, with the same file"
+        return Done(reverse("release", args=[found.slug, made.version]), f"{made.version} {word}.")
+
+    def show() -> HttpResponse:
+        more = {"refused": refused if refused.get("errors") else None, "upload_max": settings.UPLOAD_MAX_BYTES}
+        first = permissions.first_phase(found.pipeline)
+        return draw(request, "new_release.html", application=found, first_phase=first, form=form, **more)
+
+    return answer(request, form, act, show)
+
+
+@page
+def yank(request: HttpRequest, application: str, version: str) -> HttpResponse:
+    """No new promotions of it."""
+    return _withdraw(request, application, version, actions.yank, "yank")
+
+
+@page
+def quarantine(request: HttpRequest, application: str, version: str) -> HttpResponse:
+    """No new promotions of it, and what waits ends."""
+    return _withdraw(request, application, version, actions.quarantine, "quarantine")
+
+
+def _withdraw(
+    request: HttpRequest, application: str, version: str, verb: Callable[..., Release], word: str
+) -> HttpResponse:
+    actor = actor_of(request)
+    found = queries.get_release(actor, application, version)
+    permissions.require(actor, "roll_back", permissions.last_phase(found.application.pipeline), found.application)
+    back = reverse("release", args=[application, version])
+
+    def act(said: dict[str, Any]) -> Done:
+        verb(found, actor=actor, **said)
+        return Done(back, f"{version} is {word}{'d' if word.endswith('e') else 'ed'}.")
+
+    return dialog_page(
+        request,
+        f"{word}.html",
+        filled(request, forms.Reason),
+        act,
+        lambda: withdraw_dialog(actor, found),
+        title=f"{word.capitalize()} {version}",
+        back=back,
+        trail=[(reverse("application", args=[application]), found.application.name), (back, version)],
+    )

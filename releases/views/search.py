@@ -1,0 +1,17 @@
+"""Jump to anything by a word of it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from releases.queries.search import search as find
+from relman.identity import actor_of
+from relman.pages import draw, is_fragment, page
+
+
+@page
+def search(request: HttpRequest) -> HttpResponse:
+    """Applications, releases, phases and pipelines; the results alone for a script."""
+    q = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    template = "_results.html" if is_fragment(request) else "search.html"
+    return draw(request, template, find(actor_of(request), q))
