@@ -14,6 +14,7 @@ from releases.dispatch import ring
 from releases.engine.lease import Claim
 from releases.models import Promotion
 from releases.transitions import advance, announce
+from phases.models import Environment
 from relman.actors import Actor
 
 SECTION = {"succeeded": "after", "failed": "undo", "aborted": "undo"}
@@ -34,8 +35,16 @@ def end(claim: Claim, status: str, reason: str) -> None:
             cleanup="due" if due else "none",
             **_keep(claim, due),
         )
+        if status == "succeeded" and promotion.steps.filter(kind="verify", status="succeeded").exists():
+            _healthy(promotion)
         if not due:
             ring_next(promotion)
+
+
+def _healthy(promotion: Promotion) -> None:
+    """The verification that just passed is the newest look at the environment."""
+    seen = {"health": "healthy", "health_detail": "Verified when it was brought.", "health_at": Now()}
+    Environment.objects.filter(pk=promotion.environment_id).update(**seen, health_since=Now())
 
 
 def _keep(claim: Claim, due: bool) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def tick(promotion_id: int) -> None:
         return
     with lease.Keeper(claim) as keeper:
         try:
-            Visit(claim, keeper).go()
+            visit = Visit(claim, keeper)
+            visit.work.introduce()
+            visit.go()
         except (Lost, Fenced, Conflict) as error:
             log.warning("Promotion %s was taken over, this visit ends: %s", promotion_id, error)
 
@@ -49,7 +51,6 @@ class Visit:
 
     def go(self) -> None:
         """Steps until the end, a wait, an abort or the worker's stop."""
-        self.work.introduce()
         while True:
             if self.keeper.lost:
                 raise Lost("the lease ran out")
