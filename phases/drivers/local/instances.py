@@ -115,6 +115,7 @@ def move(layout: Layout, place: Place, record: Record) -> Record:
     """Give an instance another port, since somebody else took its own."""
     with file_lock(layout.control / "ports.lock"):
         port = _free_port(layout)
+        run_of(place, record.name).unlink(missing_ok=True)
         moved = replace(record, port=port, environment={**record.environment, "PORT": str(port)})
         save(place, moved)
     return moved

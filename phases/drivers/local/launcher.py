@@ -41,15 +41,18 @@ def main() -> None:
     path = f"{sys.argv[1].removesuffix('.json')}.run"
     before = processes.recorded(path)
     process = before.get("process")
+    under = processes.identify(os.getppid())
     if process and processes.is_alive(process):
+        _write(path, {**before, "under": under})
         watch(process)
     if process:
         processes.end(lambda: processes.members(process), 0)
     if not processes.port_is_free(record["port"]):
         _say(record, f"Port {record['port']} is taken by another process; this instance cannot start.")
         sys.exit(PORT_TAKEN)
-    launches = before.get("launches", 0) + 1
-    _write(path, {"process": processes.identify(os.getpid()), "launches": launches, "since": time.time()})
+    launches = before.get("launches", 0) + 1 if before.get("under") == under else 1
+    me = processes.identify(os.getpid())
+    _write(path, {"process": me, "launches": launches, "since": time.time(), "under": under})
     become(record)
 
 

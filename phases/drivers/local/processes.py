@@ -83,7 +83,7 @@ def end(find: Callable[[], list[int]], grace: float) -> int:
 
 
 def recorded(run: str) -> dict[str, Any]:
-    """What an instance's launcher wrote down: process, launches, since; empty when it never ran."""
+    """What an instance's launcher wrote down: process, launches and since; empty when it never ran."""
     try:
         with open(run, encoding="utf-8") as file:
             found: dict[str, Any] = json.load(file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shlex
 import socket
 import subprocess
@@ -168,7 +169,7 @@ class Supervisor:
     def _configure(self) -> None:
         self.layout.prepare()
         control = self.layout.control
-        if any(sign in str(control) for sign in (" ;", " #", "\n", "%(")):
+        if re.search(r"\s[;#]|[\n\[\]*?]", str(control)):
             raise Transient(f"The process supervisor cannot work in a folder named like {control}.")
         keeper = shlex.join([sys.executable, "-I", "-S", str(HERE / "keeper.py"), str(control)])
         text = _CONFIGURATION.format(
@@ -206,7 +207,7 @@ startretries=1000000
 stderr_logfile=NONE
 
 [include]
-files = {control}/programs/*.conf
+files = programs/*.conf
 """
 
 _PROGRAM = """\

@@ -2,7 +2,8 @@
 
 A lock makes sure that there is one: a second waits for its turn, or with --try
 ends at once. It differs from supervisor's own command in one thing: when it is
-told to stop, it stops all programs together and not one after the other.
+told to stop, it stops all programs together and not one after the other, and
+makes sure that none is left.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def main() -> None:
     options.first, options.test = True, False
     with suppress(asyncore.ExitNow):  # how it ends when all have ended
         AllAtOnce(options).main()
+    for run in control.glob("*/instances/*.run"):
+        processes.end_recorded(str(run), 1.0)
 
 
 def _note_parent(note: Path) -> None:

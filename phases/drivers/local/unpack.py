@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -27,23 +28,25 @@ def unpack(context: Context, place: Place, tick: Callable[[], None]) -> Result:
     package = context.artifact
     final = place.release(context.promotion)
     if not final.exists():
-        beside = place.releases / f".p{context.promotion}-{context.epoch}"
-        sweep(place, context.promotion)
+        beside = place.releases / f".p{context.promotion}-{context.epoch}-{secrets.token_hex(4)}"
+        sweep(place, context.promotion, below=context.epoch)
         try:
             _write(package, beside, tick)
             with Fence(place.control).held(context.epoch, context.stop):
-                os.rename(beside, final)
-                sync_folder(place.releases)
+                if not final.exists():
+                    os.rename(beside, final)
+                    sync_folder(place.releases)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     _note(context, place, package)
     return Succeeded(f"Unpacked {package.version}, sha256 {package.digest[:12]}.")
 
 
-def sweep(place: Place, promotion: int) -> None:
-    """Remove what an interrupted attempt left beside."""
+def sweep(place: Place, promotion: int, *, below: float = float("inf")) -> None:
+    """Remove what interrupted attempts with a lower epoch left beside."""
     for left in place.releases.glob(f".p{promotion}-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if int(left.name.split("-")[1]) < below:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(package: Package, beside: Path, tick: Callable[[], None]) -> None:
