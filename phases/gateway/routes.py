@@ -43,6 +43,10 @@ STRIP_COOKIES = [
 ]
 
 
+ENVIRONMENT, APPLICATION, PHASE = (f"{{http.vars.relman_{name}}}" for name in ("environment", "application", "phase"))
+"""Set by the site, from its route: no client can."""
+
+
 @dataclass(frozen=True)
 class Route:
     """An environment's address. Not `public`: RelMan is asked about each request."""
@@ -81,6 +85,7 @@ def configuration(place: Place, routes: Iterable[Route]) -> Json:
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "read_header_timeout": "10s",
+        "named_routes": _shared(place),
         "routes": [*sites, {"handle": nothing}],
         "errors": {"routes": _troubles()},
     }
@@ -88,15 +93,23 @@ def configuration(place: Place, routes: Iterable[Route]) -> Json:
         "admin": {"listen": f"unix/{place.socket}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(place.folder / "caddy")},
         "logging": {"logs": _logs()},
-        "apps": {"http": {"grace_period": "10s", "servers": {"gateway": server}}},
+        "apps": {"http": {"grace_period": "10m", "servers": {"gateway": server}}},
     }
 
 
 def _site(place: Place, route: Route) -> Json:
-    steps = [_enter(place, route), {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}]
-    if not route.public:
-        steps.append({"handle": [_marked("verify"), _verify(place, route)]})
-    steps += [*_strip(), _empty(place, route), {"handle": [_marked("application"), _application(place, route)]}]
+    """What differs between environments. What they share is written once: there may be hundreds of them."""
+    first = slots.slot(place.folder, route.environment, 0)
+    known = {
+        "relman_environment": str(route.environment),
+        "relman_application": route.application,
+        "relman_phase": route.phase,
+    }
+    steps = [
+        {"handle": [{"handler": "vars", **known}, _shared_step("public" if route.public else "private")]},
+        {"match": [{"vars": {f"{{file.{first}}}": [""]}}], "handle": [_shared_step("empty")]},
+        {"handle": [_shared_step("back"), _application(place, route)]},
+    ]
     return {
         "@id": f"environment-{route.environment}",
         "match": [{"host": [route.host]}],
@@ -105,17 +118,35 @@ def _site(place: Place, route: Route) -> Json:
     }
 
 
-def _enter(place: Place, route: Route) -> Json:
+def _shared_step(name: str) -> Json:
+    return {"handler": "invoke", "name": name}
+
+
+def _shared(place: Place) -> Json:
+    """The ways that every request goes: what RelMan keeps for itself, who may pass, what is taken off."""
+    reserved = {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}
+    verify = {"handle": [_marked("verify"), _verify(place)]}
+    first = [_enter(place), reserved]
+    ways = {
+        "private": [*first, verify, *_strip(), {"handle": [_marked("application")]}],
+        "public": [*first, *_strip(), {"handle": [_marked("application")]}],
+        "empty": [{"handle": _empty()}],
+        "back": [{"handle": [_back()]}],
+    }
+    return {name: {"handle": [{"handler": "subroute", "routes": way}]} for name, way in ways.items()}
+
+
+def _enter(place: Place) -> Json:
     """The one address of RelMan on an environment's host. Caddy compares the cleaned, decoded path, so spelling tricks
     end here or at the next step, and what RelMan sees is always the address written below."""
-    rewrite = {"method": "GET", "uri": f"/_gate/enter/{route.environment}?{{http.request.uri.query}}"}
+    rewrite = {"method": "GET", "uri": f"/_gate/enter/{ENVIRONMENT}?{{http.request.uri.query}}"}
     return {
         "match": [{"path": ["/_relman/enter"], "method": ["GET"]}],
         "handle": [_marked("verify"), _ask(place, rewrite, {})],
     }
 
 
-def _verify(place: Place, route: Route) -> Json:
+def _verify(place: Place) -> Json:
     """Ask RelMan. 2xx: go on, and remember what it said about the person; all else is the client's answer."""
     cookie = pass_cookie(place.port)
     told: Mapping[str, str] = {
@@ -126,7 +157,7 @@ def _verify(place: Place, route: Route) -> Json:
         "X-Forwarded-Method": "{http.request.method}",
         "X-Forwarded-Uri": "{http.request.orig_uri}",
     }
-    asked = _ask(place, {"method": "GET", "uri": f"/_gate/verify/{route.environment}?"}, told)
+    asked = _ask(place, {"method": "GET", "uri": f"/_gate/verify/{ENVIRONMENT}?"}, told)
     remember = {_variable(name): f"{{http.reverse_proxy.header.{_canonical(name)}}}" for name in IDENTITY}
     return {
         **asked,
@@ -161,13 +192,18 @@ def _strip() -> list[Json]:
     ]
 
 
-def _empty(place: Place, route: Route) -> Json:
+def _empty() -> list[Json]:
     """Nothing is live: said by the first slot, which is then an empty file."""
-    first = slots.slot(place.folder, route.environment, 0)
-    sentence = f"Nothing of {route.application} runs in {route.phase} yet. Promote a release into it first."
+    sentence = f"Nothing of {APPLICATION} runs in {PHASE} yet. Promote a release into it first."
+    return _answer("nothing-live", 503, f"Nothing runs in {PHASE} yet", sentence)
+
+
+def _back() -> Json:
+    """On the way back: an application can neither set RelMan's cookies nor speak for the gateway."""
+    cookies = [{"search_regexp": rf"^[ \t]*{OUR_COOKIE}[ \t]*=.*$", "replace": ""}]
     return {
-        "match": [{"vars": {f"{{file.{first}}}": [""]}}],
-        "handle": _answer("nothing-live", 503, f"Nothing runs in {route.phase} yet", sentence),
+        "handler": "headers",
+        "response": {"deferred": True, "delete": ["Relman*"], "replace": {"Set-Cookie": cookies}},
     }
 
 
@@ -184,13 +220,7 @@ def _application(place: Place, route: Route) -> Json:
             "try_duration": "3s",
             "try_interval": "50ms",
         },
-        "headers": {
-            "request": {"set": identity},
-            "response": {
-                "delete": ["Relman*"],
-                "replace": {"Set-Cookie": [{"search_regexp": rf"^[ \t]*{OUR_COOKIE}[ \t]*=.*$", "replace": ""}]},
-            },
-        },
+        "headers": {"request": {"set": identity}},
         "stream_close_delay": "1h",
         "transport": _transport(),
     }

@@ -69,7 +69,8 @@ def known(place: Place) -> list[Route]:
 
 
 def sync(place: Place, routes: Iterable[Route]) -> None:
-    """Make Caddy serve exactly these routes. Equal routes change nothing and disturb no request.
+    """Make Caddy serve exactly these routes. Equal routes change nothing and disturb no request; other ones reload
+    Caddy, which may lose a request that arrives in the same milliseconds (a switch never does).
 
     Unreachable: Caddy does not answer; the routes are kept and hold from its next start.
     """

@@ -55,10 +55,12 @@ def upstreams(folder: Path, environment: int) -> list[str]:
 
 def prepare(folder: Path, environment: int) -> None:
     """Make sure that the slots exist, so that an environment with nothing live is an empty file and not an error."""
-    room = _room(folder, environment)
+    last, room = slot(folder, environment, SLOTS - 1), _room(folder, environment)
+    if last.exists():
+        return
     with _alone(room):
-        if not (room / "current" / str(SLOTS - 1)).exists():
-            _replace(room, [], _fence(room, None))
+        if not last.exists():
+            _replace(room, [], _fence(room, None), durable=False)
 
 
 def remove(folder: Path, environment: int) -> None:
@@ -100,25 +102,26 @@ def _fence(room: Path, epoch: int | None) -> int:
     return max(seen, epoch or 0)
 
 
-def _replace(room: Path, chosen: Sequence[str], epoch: int) -> None:
+def _replace(room: Path, chosen: Sequence[str], epoch: int, *, durable: bool = True) -> None:
+    """A new generation in the place of the present one. Not `durable`: it can be made again from nothing."""
     generation = room / f"{time.time_ns():020d}-{secrets.token_hex(4)}"
     _write(generation, chosen, epoch)
+    if durable:
+        _sync(*generation.iterdir(), generation)
     _point(room, generation)
+    if durable:
+        _sync(room)
     _forget_old(room, generation)
 
 
 def _write(generation: Path, chosen: Sequence[str], epoch: int) -> None:
-    """One synced file for each address; the other slots are further names of the same files."""
+    """One file for each address; the other slots are further names of the same files."""
     generation.mkdir(mode=0o700)
     distinct = list(chosen) or [""]
     for number, content in [*enumerate(distinct), ("epoch", str(epoch))]:
-        with (generation / str(number)).open("w") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
+        (generation / str(number)).write_text(content)
     for number in range(len(distinct), SLOTS):
         os.link(generation / str(number % len(distinct)), generation / str(number))
-    _sync(generation)
 
 
 def _point(room: Path, generation: Path) -> None:
@@ -127,15 +130,16 @@ def _point(room: Path, generation: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(generation.name)
     link.replace(room / "current")
-    _sync(room)
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync(*paths: Path) -> None:
+    """Bring files and folders to the disk, each once."""
+    for path in {path.stat().st_ino: path for path in paths}.values():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _forget_old(room: Path, current: Path) -> None:

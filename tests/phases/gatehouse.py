@@ -60,6 +60,8 @@ class Backend:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -163,6 +165,7 @@ class Gatehouse:
 
     def sync(self, *routes: Route) -> None:
         server.sync(self.place, routes)
+        time.sleep(0.05)  # a reload may lose what arrives in the same milliseconds; a switch never does
 
     def switch(self, environment: int, *backends: Backend, epoch: int | None = None) -> None:
         slots.switch(self.place.folder, environment, [b.address for b in backends], epoch=epoch)

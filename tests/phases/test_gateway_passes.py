@@ -29,7 +29,6 @@ from relman.audit.models import Event
 
 SYSTEM = Actor.system
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
-PASSWORD = "a long enough password"
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Town:
         return self.environments["qa"]
 
     def person(self, name: str, role: str = "", **more: Any) -> User:
-        user = actions.create_user(actor=SYSTEM(), username=name, password=PASSWORD, **more)
+        user = actions.create_user(actor=SYSTEM(), username=name, **more)
         if role:
             self.give(user, role)
         return user
@@ -194,7 +193,8 @@ def test_a_code_is_no_cookie_and_a_cookie_no_code(town: Town) -> None:
 
 @pytest.mark.parametrize("code", ["", "x", "é", "\x00", "a" * 5000])
 def test_made_up_codes_and_cookies_open_nothing(town: Town, code: str) -> None:
-    assert enter(town.qa, code).status_code == 403
+    assert enter(town.qa, code).status_code == (400 if "\x00" in code else 403)
+    assert passes.enter(code, town.qa.pk) is None
     assert passes.person(code, town.qa.pk) is None
 
 
@@ -248,7 +248,7 @@ def test_old_passes_are_forgotten(town: Town) -> None:
 @pytest.mark.parametrize(
     "path",
     ["//evil.com", "///evil.com", "/\\evil.com", "\\\\evil.com", "http://evil.com", "https:evil.com", "evil.com", "",
-     "javascript:alert(1)", "/\t/evil.com", "/\n/evil.com", "/ /evil.com", "/%0d%0aX: y\r\nX: y", "\x00/", "/é",
+     "javascript:alert(1)", "/\t/evil.com", "/\n/evil.com", "/ /evil.com", "/%0d%0aX: y\r\nX: y", "/é",
      "/_relman/enter?code=x", "/_RELMAN/x", "/" + "a" * 5000],
 )  # fmt: skip
 def test_nobody_is_sent_elsewhere(town: Town, path: str) -> None:
