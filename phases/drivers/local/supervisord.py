@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import sys
 import warnings
 from contextlib import suppress
@@ -24,6 +25,7 @@ if not __package__:
 
 from supervisor.medusa import asyncore_25 as asyncore  # noqa: E402
 from supervisor.options import ServerOptions  # noqa: E402
+from supervisor.poller import PollPoller  # noqa: E402
 from supervisor.supervisord import Supervisor  # noqa: E402
 
 from phases.drivers.local import processes  # noqa: E402
@@ -44,6 +46,14 @@ class AllAtOnce(Supervisor):  # type: ignore[misc]
         self.stop_groups = [group for group in self.stop_groups or () if group.get_unstopped_processes()]
 
 
+class CarefulPoller(PollPoller):  # type: ignore[misc]
+    """Forgets a pipe that has nothing but an error to tell: another pipe had its number before, and supervisor, which
+    then never looks at it, would be woken by it for ever and take a whole processor."""
+
+    def _ignore_invalid(self, handle: int, events: int) -> bool:
+        return bool(super()._ignore_invalid(handle, select.POLLNVAL if events == select.POLLERR else events))
+
+
 def main() -> None:
     """Take the lock, then be supervisord until told to stop."""
     control = Path(sys.argv[1]) / "targets" / "control"
@@ -56,6 +66,7 @@ def main() -> None:
         return
     (control / "supervisord.pid").write_text(str(os.getpid()))
     options = ServerOptions()
+    options.poller = CarefulPoller(options)
     options.realize(["-n", "-c", str(control / "supervisord.conf")])
     options.first, options.test = True, False
     with suppress(asyncore.ExitNow):  # how it ends when all have ended
