@@ -10,11 +10,11 @@ from django.db.models import Count
 
 from phases import permissions
 from releases.models import Approval, Promotion
-from releases.queries.approving import seats
+from releases.queries.approving import seated
 from releases.queries.courses import Reader, approvers_for, reader
 from releases.queries.differences import summary
 from releases.queries.lookups import visible_promotions
-from releases.queries.next import waits_for_me
+from releases.queries.next import standing, waits_for_me
 from releases.queries.places import Move, moves
 from releases.queries.shared import Approver, Named, listed, person_or_system
 from relman.actors import Actor
@@ -81,7 +81,9 @@ def approvals_page(actor: Actor, tab: str = "you") -> ApprovalsPage:
 
 def _ask(actor: Actor, view: Reader, promotion: Promotion, move: Move) -> Ask:
     mine = waits_for_me(view, promotion.environment.phase_id, move)
-    places = seats(actor, promotion)
+    marks = [mark for mark in move.marks if mark.seal == move.seal]
+    phase = promotion.environment.phase_id
+    places = seated(actor, standing(view, phase, move), marks, view.names)
     text = summary(promotion.release) or f"Asked for by {person_or_system(actor, promotion.requested_by).name}"
     return Ask(
         promotion=promotion.pk,

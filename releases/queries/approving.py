@@ -9,7 +9,8 @@ from phases.models import User
 from releases import approvals, statuses
 from releases.models import Approval, Promotion
 from releases.queries.facts import barred_people, rule_of
-from releases.queries.shared import Approver, people, person
+from releases.queries.places import Mark
+from releases.queries.shared import Approver, Person, people
 from relman.actors import Actor
 
 
@@ -41,26 +42,38 @@ def seats(actor: Actor, promotion: Promotion) -> list[Approver]:
     """One line for each needed seat, filled ones first; and whoever rejected."""
     made = decisions(promotion)
     found = standings(promotion, made)
-    signed = {one.person_id: one for one in made}
-    names = {one.person_id: one.person.display for one in made}
-    missing = {who for seat in found if not seat.met for who in seat.candidates} - set(names)
-    names |= {user.pk: user.display for user in User.objects.filter(pk__in=missing)} if missing else {}
-    rows = [row for seat in found for row in _of_rule(actor, seat, signed, names)]
-    return [_rejected(actor, one) for one in made if one.decision == "rejected"] + rows
+    marks = [Mark(one.person_id, one.person.display, one.decision, one.comment, one.seal, one.at) for one in made]
+    missing = {who for seat in found if not seat.met for who in seat.candidates} - {mark.person for mark in marks}
+    names = {user.pk: user.display for user in User.objects.filter(pk__in=missing)} if missing else {}
+    return seated(actor, found, marks, names)
+
+
+def seated(
+    actor: Actor, found: Sequence[approvals.Standing], marks: Sequence[Mark], names: Mapping[int, str]
+) -> list[Approver]:
+    """The same from what was read for many promotions at once."""
+    signed = {mark.person: mark for mark in marks}
+    known = {**names, **{mark.person: mark.name for mark in marks}}
+    rows = [row for seat in found for row in _of_rule(actor, seat, signed, known)]
+    return [_rejected(actor, mark) for mark in marks if mark.decision == "rejected"] + rows
 
 
 def _of_rule(
-    actor: Actor, seat: approvals.Standing, signed: Mapping[int, Approval], names: dict[int, str]
+    actor: Actor, seat: approvals.Standing, signed: Mapping[int, Mark], names: dict[int, str]
 ) -> list[Approver]:
     rule = seat.rule
     taken = [
-        Approver(rule.name, rule.role, "approved", person(actor, one.person), one.at, one.comment)
-        for one in (signed[who] for who in seat.by)
+        Approver(rule.name, rule.role, "approved", _who(actor, mark), mark.at, mark.comment)
+        for mark in (signed[who] for who in seat.by)
     ]
     able = people(actor, seat.candidates, names)
     only = able[0] if len(able) == 1 and seat.missing == 1 else None
     return taken + [Approver(rule.name, rule.role, "open", only, candidates=able)] * seat.missing
 
 
-def _rejected(actor: Actor, made: Approval) -> Approver:
-    return Approver("", "", "rejected", person(actor, made.person), made.at, made.comment)
+def _rejected(actor: Actor, mark: Mark) -> Approver:
+    return Approver("", "", "rejected", _who(actor, mark), mark.at, mark.comment)
+
+
+def _who(actor: Actor, mark: Mark) -> Person:
+    return Person(mark.name, bool(actor.user and actor.user.pk == mark.person))

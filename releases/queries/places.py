@@ -47,6 +47,7 @@ class Mark:
     decision: str
     comment: str
     seal: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,9 @@ def _only(status: Iterable[str], expression: Any, field: Any) -> Case:
 def _promotions(chosen: QuerySet[Promotion]) -> Iterable[Mapping[str, Any]]:
     """One row a promotion; approvals and steps only where a sentence needs them."""
     approvals = Approval.objects.filter(promotion=OuterRef("pk"), voided_at=None).order_by("at")
-    mark = JSONObject(person="person_id", name=display("person__"), decision="decision", comment="comment", seal="seal")
+    mark = JSONObject(
+        person="person_id", name=display("person__"), decision="decision", comment="comment", seal="seal", at="at"
+    )
     steps = Step.objects.filter(promotion=OuterRef("pk")).order_by("number")
     line = JSONObject(number="number", name="name", when="when", status="status", detail="detail")
     took = _live("environment_id").annotate(took=F("finished_at") - F("started_at")).values("took")[:5]
@@ -243,10 +246,14 @@ def _move(row: Mapping[str, Any]) -> Move:
         allow_lower=row["allow_lower"],
         missing=_missing(row),
         rules=tuple(row["needs"] or ()),
-        marks=tuple(Mark(**mark) for mark in row["marks"] or ()),
+        marks=tuple(_mark(mark) for mark in row["marks"] or ()),
         steps=tuple(Line(**line) for line in row["carried"] or ()),
         usual=usual(row["took"] or ()),
     )
+
+
+def _mark(raw: Mapping[str, Any]) -> Mark:
+    return Mark(**{**raw, "at": datetime.fromisoformat(raw["at"])})
 
 
 def _missing(row: Mapping[str, Any]) -> tuple[str, ...]:
