@@ -12,6 +12,8 @@ class RelManError(Exception):
     status = 400
     recorded = False
     """Whether the refusal stands in the record already."""
+    refusal: dict[str, Any] | None = None
+    """What the record says of it: see `relman.audit.recording.again`."""
 
     def __init__(self, message: str, *, code: str = "", status: int = 0, **extra: Any) -> None:
         super().__init__(message)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import authenticate, login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -75,7 +75,7 @@ def demo_accounts() -> list[str]:
 def admin_signin(request: HttpRequest) -> HttpResponse:
     """There is one door."""
     after = local(request, request.GET.get("next", ""), "/admin/")
-    if request.user.is_authenticated and not request.user.is_staff:
+    if request.user.is_authenticated and not admin.site.has_permission(request):
         messages.warning(request, "Administration is for people who may manage access in a phase.")
         return redirect("board")
     return HttpResponseRedirect(f"{reverse('signin')}?{urlencode({'next': after})}")

@@ -116,7 +116,15 @@ def _refused(verb: str, error: RelManError, args: tuple[Any, ...], kwargs: Mappi
         if hasattr(value, "_meta"):
             facts.setdefault(_kind(value), value)
     facts = {name: value for name, value in facts.items() if name in CONTEXT}
-    record_refusal(verb, actor=kwargs["actor"], error=error, subject=subject, **facts)
+    error.refusal = {"verb": verb, "actor": kwargs["actor"], "subject": subject, **facts}
+    again(error)
+
+
+def again(error: RelManError) -> None:
+    """Record the refusal of a verb once more: for an edge whose own transaction took the first writing back."""
+    if error.refusal is not None:
+        record_refusal(error=error, **error.refusal)
+        error.recorded = True
 
 
 def _who(actor: Actor) -> dict[str, Any]:

@@ -13,15 +13,10 @@ from phases import actions, configuration
 from phases.models import Environment, Variable
 from relman.audit.models import Event
 from relman.errors import Forbidden, Invalid, NotFound
-from tests.phases.world import World, build
+from tests.phases.world import World
 
 pytestmark = pytest.mark.django_db
 SECRET = "correct horse battery staple"
-
-
-@pytest.fixture
-def world() -> World:
-    return build()
 
 
 @pytest.fixture
@@ -132,8 +127,16 @@ def test_the_wrong_role_and_the_outsider(world: World, environment: Environment)
 
 
 def test_comparing_shows_secrets_by_version_only() -> None:
-    old = {"K": {"secret": "x", "fingerprint": "1", "version": 1}, "P": {"value": "a"}, "S": {"value": "b"}}
-    new = {"K": {"secret": "y", "fingerprint": "2", "version": 2}, "P": {"value": "a"}, "N": {"value": "c"}}
+    old: dict[str, Any] = {
+        "K": {"secret": "x", "fingerprint": "1", "version": 1},
+        "P": {"value": "a"},
+        "S": {"value": "b"},
+    }
+    new: dict[str, Any] = {
+        "K": {"secret": "y", "fingerprint": "2", "version": 2},
+        "P": {"value": "a"},
+        "N": {"value": "c"},
+    }
     assert [tuple(one) for one in configuration.compare(old, new)] == [
         ("K", "changed", "secret, version 1", "secret, version 2"),
         ("N", "added", None, "c"),

@@ -13,7 +13,7 @@ from phases.permissions import table
 from relman import clock
 from relman.actors import Actor
 from relman.errors import Forbidden, NotFound
-from tests.phases.world import World, build
+from tests.phases.world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -52,11 +52,6 @@ EXPECTED = {
     "outsider": {},
     "admin": {"view": EVERY, "manage_access": EVERY},
 }
-
-
-@pytest.fixture
-def world() -> World:
-    return build()
 
 
 @pytest.mark.parametrize("who", sorted(EXPECTED))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from phases import actions, permissions
@@ -10,14 +12,9 @@ from phases.templates import TEMPLATES
 from relman.actors import Actor
 from relman.audit.models import Event
 from relman.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.phases.world import World, build
+from tests.phases.world import World
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world() -> World:
-    return build()
 
 
 @pytest.fixture
@@ -48,7 +45,11 @@ def test_the_four_phase_template_asks_for_two_different_people(admin: Actor) -> 
 
 
 def test_a_pipeline_of_ones_own(admin: Actor) -> None:
-    wanted = [{"name": "Build"}, {"name": "User test", "optional": True}, {"slug": "prod", "name": "Production"}]
+    wanted: list[Any] = [
+        {"name": "Build"},
+        {"name": "User test", "optional": True},
+        {"slug": "prod", "name": "Production"},
+    ]
     pipeline = actions.create_pipeline(wanted, actor=admin, name="Own", slug="own")
     assert slugs(pipeline) == ["build", "user-test", "prod"]
     assert pipeline.phases.get(slug="user-test").optional
