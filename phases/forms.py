@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils.text import slugify
 
 from phases.drivers.registry import KINDS
@@ -37,6 +38,12 @@ class SetKey(forms.Form):
         gone = self.cleaned_data.get("gone")
         wanted = None if gone else {"value": value, "secret": bool(self.cleaned_data.get("secret"))}
         return {**said, "wanted": wanted}
+
+    def without_secret(self) -> SetKey:
+        """To be drawn again: what was typed stays, but never a secret."""
+        if self.is_bound and self.data.get("secret"):
+            self.data = {**self.data.dict(), "value": ""} if isinstance(self.data, QueryDict) else self.data
+        return self
 
 
 class NewPipeline(forms.Form):

@@ -7,7 +7,7 @@ what has no form to stand beside goes on to `relman.http`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from hashlib import blake2b
@@ -20,7 +20,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import get_conditional_response, patch_cache_control  # type: ignore[attr-defined]
+from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from relman import http, idempotency
@@ -238,6 +238,3 @@ def _session_cookie() -> str:
     from django.conf import settings
 
     return str(settings.SESSION_COOKIE_NAME)
-
-
-Shown = Mapping[str, Any]

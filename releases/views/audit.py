@@ -24,8 +24,8 @@ COLUMNS = ("at", "actor", "role", "via", "verb", "outcome", "text", "detail", "s
 @page
 def audit(request: HttpRequest) -> HttpResponse:
     """The record, as far as the reader may see it. POST walks the chain and says what it found."""
-    places = {name: number(request.GET.get(name), 0) or None for name in ("before", "after")}
-    shown = audit_page(actor_of(request), _filters(request), **places)
+    before, after = (number(request.GET.get(name), 0) or None for name in ("before", "after"))
+    shown = audit_page(actor_of(request), _filters(request), before=before, after=after)
     return draw(request, "audit.html", shown, chain=_verified() if request.method == "POST" else None)
 
 

@@ -47,7 +47,9 @@ def configuration(request: HttpRequest, application: str, phase: str) -> HttpRes
         request,
         form,
         act,
-        lambda: draw(request, "environment_configuration.html", configuration_page(actor, found), form=form),
+        lambda: draw(
+            request, "environment_configuration.html", configuration_page(actor, found), form=form.without_secret()
+        ),
     )
 
 

@@ -25,10 +25,9 @@ def pipeline(request: HttpRequest, pipeline: str) -> HttpResponse:
     shown = pipeline_page(actor, found)
     form = filled(request, AddPhase, phases=phases_of(actor, found), moves=request.POST.get("earlier", ""))
     back = reverse("pipeline", args=[pipeline])
-    more = {"form": form if shown.may_edit else None}
     return answer(
         request, form, lambda said: Done(back, _change(found, actor, **said)),
-        lambda: draw(request, "pipeline.html", shown, **more),
+        lambda: draw(request, "pipeline.html", shown, form=form if shown.may_edit else None),
     )  # fmt: skip
 
 

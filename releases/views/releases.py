@@ -69,9 +69,15 @@ def new(request: HttpRequest, application: str) -> HttpResponse:
         return Done(reverse("release", args=[found.slug, made.version]), f"{made.version} {word}.")
 
     def show() -> HttpResponse:
-        more = {"refused": refused if refused.get("errors") else None, "upload_max": settings.UPLOAD_MAX_BYTES}
-        first = permissions.first_phase(found.pipeline)
-        return draw(request, "new_release.html", application=found, first_phase=first, form=form, **more)
+        return draw(
+            request,
+            "new_release.html",
+            application=found,
+            first_phase=permissions.first_phase(found.pipeline),
+            form=form,
+            refused=refused if refused.get("errors") else None,
+            upload_max=settings.UPLOAD_MAX_BYTES,
+        )
 
     return answer(request, form, act, show)
 

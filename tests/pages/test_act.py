@@ -1,0 +1,386 @@
+"""Every form: it runs the verb, goes on with a message, and keeps what was typed when it is refused."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.functions import Now
+
+from phases.models import Application, Component, Environment, Lock, Phase, Pipeline, Variable
+from releases.models import Approval, Promotion, Release
+from relman.audit.models import Event
+from tests import factories
+
+
+def said(answer):
+    return " ".join(str(one) for one in get_messages(answer.wsgi_request))
+
+
+def text(answer):
+    return answer.content.decode()
+
+
+@pytest.fixture
+def waiting(world):
+    return world.promotions["waiting"].pk
+
+
+# --- promotions
+
+
+def test_promote(world):
+    browser = world.browser("developer")
+    page = browser.get("/apps/shop/dev/promote/?version=1.2.0")
+    assert "Promote Shop 1.2.0 to Dev?" in text(page)
+    answer = browser.post("/apps/shop/dev/promote/", {"version": "1.2.0", "comment": "Try it"})
+    asked = Promotion.objects.latest("pk")
+    assert answer["Location"] == f"/promotions/{asked.pk}/"
+    assert (asked.release.version, asked.comment, asked.requested_by.username) == ("1.2.0", "Try it", "shop-developer")
+    assert "1.2.0 is on its way to Dev" in said(answer)
+
+
+def test_promote_later_is_meant_in_the_zone_of_the_reader(world):
+    user = world.user("developer")
+    user.time_zone = "Asia/Tokyo"
+    user.save()
+    sent = {"version": "1.2.0", "not_before": "2099-06-17T06:00"}
+    world.browser("developer").post("/apps/shop/dev/promote/", sent)
+    assert Promotion.objects.latest("pk").not_before.isoformat() == "2099-06-16T21:00:00+00:00"
+
+
+def test_promote_without_a_version_offers_what_stands_before(world):
+    assert "Promote Shop 1.0.0 to Live?" not in text(world.browser("release-manager").get("/apps/shop/live/promote/"))
+    assert "1.1.0" in text(world.browser("release-manager").get("/apps/shop/live/promote/"))
+
+
+def test_a_dialog_is_a_page_and_a_fragment(world):
+    browser = world.browser("developer")
+    page, part = (browser.get("/apps/shop/dev/promote/", headers=headers) for headers in ({}, {"hx-request": "true"}))
+    assert text(page).startswith("<!doctype") and "<!doctype" not in text(part)
+    assert 'class="dlg"' in text(page) and 'class="dlg"' in text(part)
+
+
+def test_a_refused_promotion_keeps_what_was_typed_and_says_why(world):
+    before = Promotion.objects.count()
+    sent = {"version": "1.2.0", "comment": "Straight to the users"}
+    answer = world.browser("release-manager").post("/apps/shop/live/promote/", sent)
+    assert answer.status_code == 409
+    assert Promotion.objects.count() == before
+    assert 'role="alert"' in text(answer)
+    refused = Event.objects.filter(outcome="refused").latest("pk")
+    assert refused.actor_name == world.user("release-manager").display
+
+
+def test_a_malformed_field_is_said_at_the_field(world):
+    sent = {"version": "1.2.0", "comment": "As I said", "not_before": "soon"}
+    answer = world.browser("developer").post("/apps/shop/dev/promote/", sent)
+    assert answer.status_code == 400
+    assert "As I said" in text(answer) and "Write it like" in text(answer)
+
+
+def test_the_same_form_twice_acts_once(world):
+    browser = world.browser("developer")
+    sent = {"version": "1.2.0", "idempotency_key": uuid4().hex}
+    first = browser.post("/apps/shop/dev/promote/", sent)
+    again = browser.post("/apps/shop/dev/promote/", sent)
+    assert first["Location"] == again["Location"]
+    assert Promotion.objects.filter(release__version="1.2.0").count() == 1
+
+
+def test_each_drawing_of_a_form_has_a_key_of_its_own(world):
+    browser = world.browser("developer")
+    pages = [text(browser.get("/apps/shop/dev/promote/")) for _ in range(2)]
+    keys = {found for page in pages for found in re.findall(r'name="idempotency_key" value="(\w{32})"', page)}
+    assert len(keys) == 2
+
+
+def test_roll_back_asks_for_the_slug_in_live(world):
+    browser = world.browser("release-manager")
+    assert browser.get("/apps/shop/live/rollback/").status_code == 200
+    answer = browser.post("/apps/shop/stage/rollback/", {"version": "1.0.0", "configuration": "now", "reason": "Slow"})
+    asked = Promotion.objects.latest("pk")
+    assert answer["Location"] == f"/promotions/{asked.pk}/"
+    assert (asked.kind, asked.snapshot_of, asked.release.version) == ("rollback", "today", "1.0.0")
+    refused = browser.post("/apps/shop/live/rollback/", {"version": "1.0.0", "reason": "Slow", "confirm": "shopp",
+                                                         "configuration": "then"})  # fmt: skip
+    assert refused.status_code == 400 and "Type shop" in text(refused)
+
+
+def test_roll_back_needs_a_reason(world):
+    sent = {"version": "1.0.0", "configuration": "then", "reason": " "}
+    answer = world.browser("release-manager").post("/apps/shop/stage/rollback/", sent)
+    assert answer.status_code == 400 and "Say why." in text(answer)
+
+
+def test_cancel(world, waiting):
+    answer = world.browser("release-manager").post(f"/promotions/{waiting}/cancel/", {"comment": "Not today"})
+    assert answer["Location"] == f"/promotions/{waiting}/"
+    assert Promotion.objects.get(pk=waiting).status == "cancelled"
+
+
+def test_what_is_over_cannot_be_aborted_and_the_dialog_says_so(world):
+    live = world.promotions["live"].pk
+    answer = world.browser("release-manager").post(f"/promotions/{live}/abort/", {"comment": "Stop it"})
+    assert answer.status_code == 409
+    assert "Stop it" in text(answer)
+
+
+def test_reject_needs_a_comment(world, waiting):
+    browser = world.browser("business-owner")
+    assert browser.post(f"/promotions/{waiting}/reject/", {"comment": ""}).status_code == 400
+    assert browser.post(f"/promotions/{waiting}/reject/", {"comment": "The prices are wrong."}).status_code == 302
+    assert Promotion.objects.get(pk=waiting).status == "rejected"
+
+
+def test_retry(world, waiting):
+    browser = world.browser("release-manager")
+    browser.post(f"/promotions/{waiting}/cancel/", {})
+    answer = browser.post(f"/promotions/{waiting}/retry/", {"comment": "Now"})
+    assert answer["Location"] == f"/promotions/{Promotion.objects.latest('pk').pk}/"
+    assert Promotion.objects.latest("pk").retry_of_id == waiting
+
+
+@pytest.mark.parametrize("word,status", [("done", "succeeded"), ("failed", "failed")])
+def test_resolve(world, waiting, word, status):
+    Promotion.objects.filter(pk=waiting).update(status="errored", finished_at=Now())
+    browser = world.browser("release-manager")
+    assert "How do you know" in text(browser.get(f"/promotions/{waiting}/"))
+    empty = browser.post(f"/promotions/{waiting}/resolve/", {"as": word})
+    assert empty.status_code == 400 and "Say how you know." in text(empty)
+    assert browser.post(f"/promotions/{waiting}/resolve/", {"as": word, "reason": "I looked."}).status_code == 302
+    assert Promotion.objects.get(pk=waiting).status == status
+
+
+# --- decisions
+
+
+def test_approve_withdraw_and_reject(world, waiting):
+    browser = world.browser("business-owner")
+    seal = Promotion.objects.get(pk=waiting).seal
+    page = text(browser.get(f"/approvals/{waiting}/"))
+    assert f'name="seal" value="{seal}"' in page
+    answer = browser.post(f"/approvals/{waiting}/", {"decision": "approve", "seal": seal, "comment": "Fine"})
+    assert answer["Location"] == f"/approvals/{waiting}/"
+    assert Approval.objects.get(promotion=waiting, voided_at=None).comment == "Fine"
+    assert browser.post(f"/approvals/{waiting}/", {"decision": "withdraw"}).status_code == 302
+    assert not Approval.objects.filter(promotion=waiting, voided_at=None).exists()
+    empty = browser.post(f"/approvals/{waiting}/", {"decision": "reject", "seal": seal, "comment": ""})
+    assert empty.status_code == 400 and "Say what has to change." in text(empty)
+    browser.post(f"/approvals/{waiting}/", {"decision": "reject", "seal": seal, "comment": "No"})
+    assert Promotion.objects.get(pk=waiting).status == "rejected"
+
+
+def test_what_changed_meanwhile_is_said_and_nothing_is_decided(world, waiting):
+    sent = {"decision": "approve", "seal": "0" * 64, "comment": "As I saw it"}
+    answer = world.browser("business-owner").post(f"/approvals/{waiting}/", sent)
+    assert answer.status_code == 409
+    assert "Nothing was decided" in text(answer) and "As I saw it" in text(answer)
+    assert not Approval.objects.filter(promotion=waiting).exists()
+
+
+def test_who_asked_cannot_decide(world, waiting):
+    answer = world.browser("release-manager").post(f"/approvals/{waiting}/", {"decision": "approve"})
+    assert answer.status_code == 403
+    assert not Approval.objects.filter(promotion=waiting).exists()
+
+
+def test_an_odd_decision_is_no_decision(world, waiting):
+    assert world.browser("business-owner").post(f"/approvals/{waiting}/", {"decision": "maybe"}).status_code == 400
+
+
+# --- releases
+
+
+def upload(browser, version, data, **fields):
+    file = SimpleUploadedFile("shop.tar.gz", data)
+    return browser.post("/apps/shop/releases/new/", {"version": version, "artifact": file, **fields})
+
+
+def test_publish(world):
+    data = factories.archive("2.0.0").path.read_bytes()
+    sent = {"notes": "Loyalty points", "changes": "feature: Loyalty points (SHOP-2210)\n\nTidy up"}
+    answer = upload(world.browser("developer"), "2.0.0", data, **sent)
+    assert answer["Location"] == "/apps/shop/releases/2.0.0/"
+    release = Release.objects.get(version="2.0.0")
+    assert [(one.kind, one.title, one.ticket) for one in release.changes.all()] == [
+        ("feature", "Loyalty points", "SHOP-2210"),
+        ("", "Tidy up", ""),
+    ]
+    assert "2.0.0 is published." in said(answer)
+    assert upload(world.browser("developer"), "2.0.0", data).status_code == 302
+
+
+def test_a_refused_archive_lists_every_error_and_keeps_what_was_typed(world):
+    answer = upload(world.browser("developer"), "2.0.0", b"no archive", notes="Loyalty points")
+    assert answer.status_code == 422
+    assert "Refused" in text(answer) and "Loyalty points" in text(answer)
+    assert not Release.objects.filter(version="2.0.0").exists()
+
+
+def test_another_file_for_the_same_version_is_a_conflict(world):
+    data = factories.archive("1.0.0", content="another").path.read_bytes()
+    assert upload(world.browser("developer"), "1.0.0", data).status_code == 409
+
+
+def test_who_may_not_publish_is_told_before_the_upload(world):
+    assert upload(world.browser("devops"), "2.0.0", b"x").status_code == 403
+    assert upload(world.browser("outsider"), "2.0.0", b"x").status_code == 404
+    assert upload(world.browser("anonymous"), "2.0.0", b"x").status_code == 302
+
+
+@pytest.mark.parametrize("word", ["yank", "quarantine"])
+def test_withdraw_a_release(world, word):
+    browser = world.browser("release-manager")
+    path = f"/apps/shop/releases/1.1.0/{word}/"
+    assert browser.get(path).status_code == 200
+    empty = browser.post(path, {"reason": ""})
+    assert empty.status_code == 400 and "Say why." in text(empty)
+    assert browser.post(path, {"reason": "It loses orders."})["Location"] == "/apps/shop/releases/1.1.0/"
+    assert Release.objects.get(version="1.1.0").withdrawn == {"yank": "yanked", "quarantine": "quarantined"}[word]
+
+
+# --- environments
+
+
+def test_set_and_remove_a_key(world):
+    browser = world.browser("devops")
+    path = "/apps/shop/dev/configuration/"
+    assert browser.post(path, {"key": "GREETING", "value": "Hello\r\nyou"})["Location"] == path
+    assert browser.post(path, {"key": "DATABASE", "value": "s3cret-value", "secret": "on"}).status_code == 302
+    page = text(browser.get(path))
+    assert "GREETING" in page and "DATABASE" in page and "s3cret-value" not in page
+    assert Variable.objects.get(key="GREETING").value == "Hello\nyou"
+    assert browser.post(path, {"remove": "GREETING"}).status_code == 302
+    assert not Variable.objects.filter(key="GREETING").exists()
+
+
+def test_a_key_that_cannot_be_set_is_said_and_kept(world):
+    answer = world.browser("devops").post("/apps/shop/dev/configuration/", {"key": "RELMAN_URL", "value": "kept here"})
+    assert answer.status_code == 400
+    assert "kept here" in text(answer)
+
+
+def test_a_secret_never_comes_back_when_the_form_is_refused(world):
+    sent = {"key": "1 bad", "value": "s3cret-value", "secret": "on"}
+    answer = world.browser("devops").post("/apps/shop/dev/configuration/", sent)
+    assert answer.status_code == 400
+    assert "s3cret-value" not in text(answer)
+
+
+def test_lock_and_unlock(world):
+    browser = world.browser("devops")
+    assert browser.post("/apps/shop/live/lock/", {"reason": "Audit"})["Location"] == "/apps/shop/live/"
+    assert Lock.objects.get(released_at=None).reason == "Audit"
+    again = browser.post("/apps/shop/live/lock/", {"reason": "Once more"})
+    assert again.status_code == 409 and "Once more" in text(again)
+    assert browser.get("/apps/shop/live/unlock/").status_code == 200
+    assert browser.post("/apps/shop/live/unlock/").status_code == 302
+    assert not Lock.objects.filter(released_at=None).exists()
+    assert browser.post("/apps/shop/live/unlock/").status_code == 404
+
+
+def test_check_an_environment(world):
+    answer = world.browser("devops").post("/apps/shop/dev/check/")
+    assert answer["Location"] == "/apps/shop/dev/" and "is ready" in said(answer)
+
+
+def test_edit_an_environment(world):
+    browser = world.browser("devops")
+    assert browser.get("/apps/shop/dev/edit/").status_code == 200
+    sent = {"instances": "3", "memory": "512", "cpu": "0.5", "settings": 'drain = 5\nnote = "x"\nplain = two words'}
+    assert browser.post("/apps/shop/dev/edit/", sent).status_code == 302
+    found = Environment.objects.get(application__slug="shop", phase__slug="dev")
+    assert (found.instances, found.memory, found.settings) == (3, 512, {"drain": 5, "note": "x", "plain": "two words"})
+    bad = browser.post("/apps/shop/dev/edit/", {"instances": "99", "settings": "no sign"})
+    assert bad.status_code == 400 and "no sign" in text(bad)
+
+
+def test_components(world):
+    browser = world.browser("devops")
+    sent = {"kind": "database", "name": "Orders", "identifier": "pg-1", "size": "2 nodes"}
+    assert browser.post("/apps/shop/dev/components/new/", sent).status_code == 302
+    made = Component.objects.get(name="Orders")
+    assert browser.post(f"/apps/shop/dev/components/{made.pk}/remove/").status_code == 302
+    assert not Component.objects.exists()
+    assert browser.get(f"/apps/shop/dev/components/{made.pk}/remove/").status_code == 404
+
+
+def test_an_environment_with_history_is_not_removed(world):
+    assert world.browser("devops").post("/apps/shop/dev/remove/").status_code == 409
+
+
+# --- pipelines and applications
+
+
+def test_from_nothing_to_an_environment(world):
+    browser = world.browser("admin")
+    sent = {
+        "name": "Café & Bar",
+        "slug": "cafe",
+        "layout": "own",
+        "phases": "Dev\nUser acceptance, uat\n\nLive, public",
+    }
+    assert browser.post("/pipelines/new/", sent)["Location"] == "/pipelines/cafe/"
+    phases = Phase.objects.filter(pipeline__slug="cafe").order_by("position")
+    assert [(one.slug, one.name, one.public) for one in phases] == [
+        ("dev", "Dev", False), ("uat", "User acceptance", False), ("live", "Live", True),
+    ]  # fmt: skip
+    assert browser.post("/apps/new/", {"pipeline": "cafe", "name": "Espresso"})["Location"] == "/apps/espresso/"
+    assert Application.objects.get(slug="espresso").pipeline.slug == "cafe"
+    factories.places.grant(
+        factories.Role.objects.get(slug="devops"), phases[0], actor=factories.administrator(), user=world.user("admin")
+    )
+    assert browser.get("/apps/espresso/dev/new/").status_code == 200
+    assert browser.post("/apps/espresso/dev/new/", {"driver": "scripted", "instances": "1"}).status_code == 302
+    assert Environment.objects.filter(application__slug="espresso").exists()
+
+
+def test_a_pipeline_from_a_template(world):
+    browser = world.browser("admin")
+    assert browser.get("/pipelines/new/").status_code == 200
+    assert browser.post("/pipelines/new/", {"name": "Shop two", "layout": "demo-live"}).status_code == 302
+    assert Pipeline.objects.get(slug="shop-two").phases.count() == 2
+    taken = browser.post("/pipelines/new/", {"name": "Shop", "layout": "demo-live", "description": "kept"})
+    assert taken.status_code == 409 and "kept" in text(taken)
+
+
+def test_phases_are_added_moved_edited_and_removed(world):
+    browser = world.browser("devops")
+    sent = {"add": "1", "name": "Demo", "slug": "demo", "after": "qa", "like": "qa", "optional": "on"}
+    assert browser.post("/pipelines/shop/", sent).status_code == 302
+    order = lambda: list(
+        Phase.objects.filter(pipeline__slug="shop").order_by("position").values_list("slug", flat=True)
+    )
+    assert order() == ["dev", "qa", "demo", "stage", "live"]
+    assert browser.post("/pipelines/shop/", {"earlier": "demo"}).status_code == 302
+    assert order() == ["dev", "demo", "qa", "stage", "live"]
+    assert browser.get("/pipelines/shop/demo/edit/").status_code == 200
+    assert (
+        browser.post("/pipelines/shop/demo/edit/", {"name": "Show", "slug": "show"})["Location"]
+        == "/pipelines/shop/show/"
+    )
+    assert browser.post("/pipelines/shop/show/remove/").status_code == 302
+    assert order() == ["dev", "qa", "stage", "live"]
+    assert browser.post("/pipelines/shop/qa/remove/").status_code == 409
+
+
+def test_a_pipeline_and_an_application_are_edited(world):
+    browser = world.browser("devops")
+    assert browser.get("/pipelines/shop/edit/").status_code == 200
+    sent = {"name": "The shop", "description": "All", "prerelease_until": "qa"}
+    assert browser.post("/pipelines/shop/edit/", sent).status_code == 302
+    assert Pipeline.objects.get(slug="shop").prerelease_until.slug == "qa"
+    assert browser.post("/pipelines/shop/edit/", {**sent, "prerelease_until": ""}).status_code == 302
+    assert Pipeline.objects.get(slug="shop").prerelease_until is None
+    assert browser.post("/apps/shop/edit/", {"name": "Shop 2"})["Location"] == "/apps/shop/"
+    assert Application.objects.get(slug="shop").name == "Shop 2"
+
+
+def test_a_developer_changes_no_pipeline(world):
+    browser = world.browser("developer")
+    for path in ("/pipelines/new/", "/apps/new/", "/pipelines/shop/edit/", "/apps/shop/edit/", "/apps/shop/qa/edit/",
+                 "/pipelines/shop/qa/edit/", "/pipelines/shop/qa/remove/", "/pipelines/shop/phases/new/"):  # fmt: skip
+        assert browser.get(path).status_code == 403
+    assert browser.post("/pipelines/shop/", {"earlier": "qa"}).status_code == 403

@@ -1,0 +1,138 @@
+"""Signing in and out, and what one sets for oneself."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from phases.models import Token, User
+from relman.throttle import PERSON
+
+WRONG = "The user name or the password is wrong."
+
+
+@pytest.fixture
+def maya(db):
+    return User.objects.create_user("maya", password="correct horse", name="Maya Lindqvist")
+
+
+def signin(client, name="maya", password="correct horse", **more):
+    return post(client, "/signin/", {"username": name, "password": password, **more})
+
+
+def post(client, path, fields):
+    """As a form without files sends it."""
+    return client.post(path, urlencode(fields), content_type="application/x-www-form-urlencoded")
+
+
+def test_the_right_password_opens_what_was_asked_for(maya):
+    client = Client()
+    answer = signin(client, next="/apps/?q=x")
+    assert (answer.status_code, answer["Location"]) == (302, "/apps/?q=x")
+    assert client.get("/me/").status_code == 200
+
+
+@pytest.mark.parametrize("name,password", [("maya", "wrong"), ("nobody", "correct horse"), ("MAYA ", "x")])
+def test_one_message_for_a_wrong_name_and_a_wrong_password(maya, name, password):
+    answer = signin(Client(), name, password)
+    assert WRONG in answer.content.decode()
+    assert "correct horse" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://example.org/", "//example.org/", "/\\example.org", "javascript:alert(1)", "http:example.org", "\n//x", "",
+     "/%0d%0aSet-Cookie:x=1\r\n", "///example.org", "/\t/example.org"],
+)  # fmt: skip
+def test_one_never_ends_up_elsewhere(maya, elsewhere):
+    answer = signin(Client(), next=elsewhere)
+    assert answer.status_code == 302
+    assert answer["Location"] in ("/", "/%0d%0aSet-Cookie:x=1")
+
+
+def test_guessing_is_slowed_down_and_says_so(maya):
+    client = Client()
+    for _ in range(PERSON.failures):
+        signin(client, password="wrong")
+    answer = signin(client)
+    assert answer.status_code == 429
+    assert "Too many failed attempts" in answer.content.decode()
+    assert client.get("/me/").status_code == 302
+
+
+def test_somebody_signed_in_is_not_asked_again(maya):
+    client = Client()
+    client.force_login(maya)
+    assert client.get("/signin/?next=/apps/")["Location"] == "/apps/"
+
+
+def test_signing_out_is_a_post_and_ends_the_session(maya):
+    client = Client()
+    client.force_login(maya)
+    assert client.get("/signout/").status_code == 405
+    assert client.post("/signout/")["Location"] == "/signin/"
+    assert client.get("/me/").status_code == 302
+
+
+def test_admin_has_the_same_door(maya):
+    client = Client()
+    assert client.get("/admin/login/?next=/admin/")["Location"] == "/signin/?next=%2Fadmin%2F"
+    client.force_login(maya)
+    assert client.get("/admin/login/?next=/admin/")["Location"] == "/board/"
+
+
+def test_the_display_is_kept(maya):
+    client = Client()
+    client.force_login(maya)
+    client.post("/me/", {"save": "1", "theme": "dark", "time_zone": "Europe/Berlin"})
+    maya.refresh_from_db()
+    assert (maya.theme, maya.time_zone, maya.shortcuts) == ("dark", "Europe/Berlin", False)
+    page = client.get("/help/").content.decode()
+    assert 'data-theme="dark"' in page and 'data-zone="Europe/Berlin"' in page and 'data-shortcuts="off"' in page
+
+
+def test_an_unknown_zone_is_refused_and_what_was_typed_stays(maya):
+    client = Client()
+    client.force_login(maya)
+    answer = client.post("/me/", {"save": "1", "theme": "dark", "time_zone": "Europe/Nowhere"})
+    assert answer.status_code == 400
+    assert "Europe/Nowhere" in answer.content.decode()
+
+
+def test_the_theme_switch_works_for_strangers_and_people(maya):
+    client = Client()
+    answer = post(client, "/me/theme/", {"theme": "dark", "next": "https://example.org/"})
+    assert (answer["Location"], answer.cookies["relman_theme"].value) == ("/", "dark")
+    client.force_login(maya)
+    post(client, "/me/theme/", {"theme": "light"})
+    maya.refresh_from_db()
+    assert maya.theme == "light"
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(maya):
+    client = Client()
+    client.force_login(maya)
+    page = client.post("/me/", {"token": "1", "token_name": "My laptop"}).content.decode()
+    token = Token.objects.get(owner=maya)
+    assert f"rlm_{token.prefix}_" in page
+    assert f"rlm_{token.prefix}_" not in client.get("/me/").content.decode()
+    assert client.post("/me/", {"revoke": str(token.pk)}).status_code == 302
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+def test_nobody_revokes_a_token_of_somebody_else(maya):
+    other = User.objects.create_user("other", password="x")
+    client = Client()
+    client.force_login(other)
+    client.post("/me/", {"token": "1", "token_name": "Mine"})
+    client.force_login(maya)
+    assert client.post("/me/", {"revoke": str(Token.objects.get(owner=other).pk)}).status_code == 404
+    assert client.post("/me/", {"revoke": "x"}).status_code == 404
+
+
+def test_a_form_without_its_key_is_refused(maya):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(maya)
+    for path in ("/me/", "/signout/", "/me/theme/"):
+        assert client.post(path, {}).status_code == 403

@@ -1,0 +1,132 @@
+"""Every page: for whom it is there."""
+
+import pytest
+
+PAGES = {
+    "board": "/board/",
+    "row": "/board/row/shop/",
+    "waiting": "/board/waiting/",
+    "approvals": "/approvals/",
+    "others": "/approvals/?tab=others",
+    "decided": "/approvals/?tab=decided",
+    "count": "/approvals/count/",
+    "choose": "/releases/new/",
+    "applications": "/apps/",
+    "application": "/apps/shop/",
+    "releases": "/apps/shop/releases/",
+    "compare": "/apps/shop/releases/compare/1.0.0...1.1.0/",
+    "release": "/apps/shop/releases/1.1.0/",
+    "environment": "/apps/shop/live/",
+    "configuration": "/apps/shop/live/configuration/",
+    "promotion": "/promotions/{live}/",
+    "progress": "/promotions/{live}/progress/",
+    "log": "/promotions/{live}/log/?step=0&after=0",
+    "file": "/promotions/{live}/log.txt",
+    "waits": "/promotions/{waiting}/",
+    "approve": "/approvals/{waiting}/",
+    "confirm": "/approvals/{waiting}/confirm/",
+    "pipeline": "/pipelines/shop/",
+    "phase": "/pipelines/shop/live/",
+    "audit": "/audit/",
+    "export": "/audit/export/",
+    "search": "/search/?q=shop",
+    "me": "/me/",
+    "help": "/help/",
+    "more": "/more/",
+}
+
+
+def address(world, name):
+    return PAGES[name].format(**{key: one.pk for key, one in world.promotions.items()})
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("role", ["business-owner", "admin"])
+def test_whoever_may_see_it_sees_it(world, name, role):
+    answer = world.browser(role).get(address(world, name))
+    assert answer.status_code == 200
+
+
+OWN = ("board", "waiting", "approvals", "others", "decided", "count", "choose", "applications", "audit", "export",
+       "search", "me", "help", "more")  # fmt: skip
+"""Pages that are there for everybody, and show each what they may see."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_outsider_cannot_tell_it_from_nothing(world, name):
+    browser = world.browser("outsider")
+    answer = browser.get(address(world, name))
+    assert answer.status_code == (200 if name in OWN else 404)
+    told = answer.content.decode()
+    assert "1.1.0" not in told.replace(address(world, name), "") or answer.status_code == 404
+    assert 'href="/promotions/' not in told
+    assert "Shop Developer" not in told
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_stranger_is_sent_to_the_sign_in(world, name):
+    answer = world.browser("anonymous").get(address(world, name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/signin/?next=")
+
+
+def test_people_who_only_decide_land_on_approvals(world):
+    assert world.browser("business-owner").get("/")["Location"] == "/approvals/"
+    assert world.browser("release-manager").get("/")["Location"] == "/board/"
+    assert world.browser("outsider").get("/")["Location"] == "/board/"
+
+
+@pytest.mark.parametrize("name", ["row", "progress", "log"])
+def test_a_fragment_that_has_not_changed_is_not_sent_again(world, name):
+    browser = world.browser("developer")
+    first = browser.get(address(world, name), headers={"hx-request": "true"})
+    again = browser.get(address(world, name), headers={"hx-request": "true", "if-none-match": first["ETag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+def test_a_fragment_carries_the_id_that_the_page_swaps(world):
+    browser = world.browser("developer")
+    for name, found in {"row": 'id="row-shop"', "waiting": 'id="board-waiting"', "progress": 'id="promotion-body"',
+                        "count": 'id="count-approvals"'}.items():  # fmt: skip
+        assert found in browser.get(address(world, name)).content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/apps/nothing/", "/apps/shop/nowhere/", "/apps/shop/releases/9.9.9/", "/promotions/987654/",
+     "/promotions/99999999999999999999999/", "/pipelines/nothing/", "/apps/shop/live/promote/?version=9.9.9", "/board/row/nothing/"],
+)  # fmt: skip
+def test_what_is_not_there_is_a_page_that_says_so(world, path):
+    answer = world.browser("release-manager").get(path)
+    assert answer.status_code == 404
+    assert "Nothing here" in answer.content.decode()
+
+
+def test_pages_are_not_kept_by_anybody_between(world):
+    assert "private" in world.browser("developer").get("/board/")["Cache-Control"]
+
+
+@pytest.mark.parametrize("query", ["state=odd&page=x", "page=99999999", "q=%00&team=%00", "q=" + "x" * 5000])
+def test_odd_filters_are_no_failures(world, query):
+    browser = world.browser("developer")
+    for path in ("/board/", "/apps/shop/releases/", "/audit/", "/search/"):
+        assert browser.get(f"{path}?{query}").status_code == (400 if "%00" in query else 200)
+
+
+def test_the_export_cannot_start_a_formula(world):
+    from relman.audit import record
+
+    record(
+        "release.yanked",
+        actor=world.shop.actor("admin"),
+        subject="=1+1",
+        detail="+cmd",
+        application=world.shop.application,
+    )
+    lines = world.browser("admin").get("/audit/export/").content.decode()
+    assert "'=1+1" in lines and "'+cmd" in lines and ",=1+1" not in lines
+
+
+def test_the_chain_is_checked_on_the_page(world):
+    answer = world.browser("devops").post("/audit/")
+    assert "The chain holds." in answer.content.decode()
