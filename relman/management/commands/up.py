@@ -58,4 +58,6 @@ def gateway(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
     argv, variables = command()
     tied_argv = tied(argv, signal.SIGKILL)
     ready = partial(up.listens, place.gateway_port)
-    return [Service("gateway", tied_argv, ready=ready, grace=12, environment=variables, prepare=command)]
+    # SIGTERM would wait for every open stream; all that Caddy knows is in files.
+    stop = signal.SIGQUIT
+    return [Service("gateway", tied_argv, ready=ready, stop=stop, environment=variables, prepare=command)]
