@@ -142,28 +142,30 @@ def add_phase(
     require_team(actor, pipeline, f"add a phase to {pipeline.name}")
     if like and like.pipeline_id != pipeline.pk:
         raise Invalid("The phase to be like belongs to another pipeline.", fields={"like": ["Choose one of its own."]})
-    slug = check_slug(slug or slugify(name)[:63].strip("-"), "A phase")
+    phase = Phase(pipeline=pipeline, slug=slug or slugify(name)[:63].strip("-"), name=name, description=description)
+    phase.optional, phase.public, phase.in_order = optional, public, in_order
+    _insert(phase, position, like, actor)
+    permissions.forget(actor)
+    after = {"position": phase.position, "like": like.slug if like else None, "public": public, "optional": optional}
+    detail = f"The phase {name} was added to {pipeline.name}."
+    record("phase.created", actor=actor, subject=phase, after=after, detail=detail)
+    publish_on_commit("board")
+    return phase
+
+
+def _insert(phase: Phase, position: int | None, like: Phase | None, actor: Actor) -> None:
+    pipeline = phase.pipeline
+    check_slug(phase.slug, "A phase")
     granting.touch(pipeline.pk)
     phases = list(pipeline.phases.order_by("position"))
     if len(phases) >= templates.PHASES_MOST:
         raise Conflict(f"{pipeline.name} has {len(phases)} phases, which is the most a pipeline can have.")
     index = _index(position, len(phases) + 1, default=max(len(phases), 1))
-    phase = Phase(pipeline=pipeline, slug=slug, name=name, description=description, position=len(phases) + 1)
-    phase.optional, phase.public, phase.in_order = optional, public, in_order
-    with unique(f"{pipeline.name} has a phase “{slug}” already."):
+    phase.position = len(phases) + 1
+    with unique(f"{pipeline.name} has a phase “{phase.slug}” already."):
         cleaned(phase).save()
     _rights_of_new(phase, index, phases, like, actor)
     _reorder(pipeline, [*phases[:index], phase, *phases[index:]])
-    permissions.forget(actor)
-    record(
-        "phase.created",
-        actor=actor,
-        subject=phase,
-        after={"position": phase.position, "like": like.slug if like else None, "public": public, "optional": optional},
-        detail=f"The phase {name} was added to {pipeline.name}.",
-    )
-    publish_on_commit("board")
-    return phase
 
 
 def _index(position: int | None, count: int, *, default: int) -> int:

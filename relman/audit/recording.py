@@ -35,34 +35,22 @@ def record(
     actor: Actor,
     subject: Any = None,
     outcome: str = "done",
-    application: Any = None,
-    phase: Any = None,
-    release: Any = None,
-    promotion: Any = None,
-    environment: Any = None,
-    pipeline: Any = None,
     before: Any = None,
     after: Any = None,
     detail: str = "",
     role: str = "",
+    **context: Any,
 ) -> Event:
     """Write one event in the caller's transaction.
 
-    What it speaks of is read from the objects: a promotion brings its release, environment, application and
-    phase. `before` and `after` are JSON-able and lose what looks like a secret. `role` is the actor's role there;
-    left out, it is asked of `actor.memo["role_names"]`, where the permission module puts a function.
+    `context` are objects it speaks of, by the names in CONTEXT. What they point to is found: a promotion brings its
+    release, environment, application and phase. `before` and `after` are JSON-able and lose what looks like a secret.
+    `role` is the actor's role there; left out, it is asked of `actor.memo["role_names"]`, where the permission module
+    puts a function.
     """
     from .models import Event
 
-    given = {
-        "promotion": promotion,
-        "release": release,
-        "environment": environment,
-        "application": application,
-        "phase": phase,
-        "pipeline": pipeline,
-    }
-    about = _about(subject, given)
+    about = _about(subject, context)
     return Event.objects.create(
         verb=verb,
         outcome=outcome,
@@ -156,6 +144,9 @@ def _kind(thing: Any) -> str:
 
 def _about(subject: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What the event speaks of: what was given, the subject itself, and what those point to."""
+    unknown = set(given) - set(CONTEXT)
+    if unknown:
+        raise TypeError(f"An event has no {', '.join(sorted(unknown))}.")
     about = {name: value for name, value in given.items() if value is not None}
     if subject is not None and hasattr(subject, "_meta"):
         about.setdefault(_kind(subject), subject)
