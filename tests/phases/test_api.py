@@ -14,7 +14,7 @@ from tests.client import Api, good, refused
 
 
 @pytest.fixture
-def shop(transactional_db):
+def shop(db):
     return factories.shop()
 
 
@@ -69,14 +69,15 @@ def test_only_administrators_make_pipelines_and_applications(shop):
     assert Event.objects.filter(outcome="refused").count() == 2
 
 
-def test_devops_make_environments(shop):
+def test_devops_make_environments(shop, django_capture_on_commit_callbacks):
     good(as_(shop, "admin").post("applications/", {"slug": "second", "pipeline": "shop"}), 201)
     wish = {"application": "second", "phase": "dev", "driver": "scripted", "instances": 2}
     refused(as_(shop, "developer").post("environments/", wish), 403)
     refused(as_(shop, "devops").post("environments/", {**wish, "driver": "magic"}), 400)
     refused(as_(shop, "devops").post("environments/", {**wish, "instances": 99}), 400)
     refused(as_(shop, "devops").post("environments/", {**wish, "epoch": 3}), 400)
-    made = good(as_(shop, "devops").post("environments/", wish), 201)
+    with django_capture_on_commit_callbacks(execute=True):
+        made = good(as_(shop, "devops").post("environments/", wish), 201)
     assert (made["host"], made["instances"]) == ("second.dev.localhost", 2)
     assert Environment.objects.get(application__slug="second").checked_at
     refused(as_(shop, "devops").post("environments/", wish), 409)

@@ -13,10 +13,11 @@ from django.urls import get_resolver
 from phases import actions as places
 from phases import tokens
 from phases.models import Token
+from releases.api import urls
 from relman import clock, throttle
 from relman.actors import Actor
 from relman.models import Failure
-from releases.api import urls
+from tests import factories
 from tests.client import PROBLEM, Api, good, refused
 
 ADDRESSES = [
@@ -28,6 +29,12 @@ ADDRESSES = [
     for pattern in urls.urlpatterns
     if hasattr(pattern.pattern, "_route")
 ]
+
+
+@pytest.fixture
+def shop(db, bell):
+    """Nothing here needs the engine, so nothing needs to be committed."""
+    return factories.shop()
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
+from releases.models import IdempotencyKey, Promotion, Release
 from relman import idempotency
 from relman.audit.models import Event
-from releases.models import IdempotencyKey, Promotion, Release
 from tests.client import good, refused
 
 WISH = {"application": "shop", "version": "1.0.0", "phase": "dev"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from phases import actions as places
-from relman.audit.models import Event
 from releases.models import Promotion
+from relman.audit.models import Event
 from tests.client import good, refused
 from tests.factories import run
 

@@ -11,9 +11,16 @@ from django.test import override_settings
 
 from releases import storage, uploads
 from releases.models import Release
+from tests import factories
 from tests.client import good, refused
 
 PLACE = "applications/shop/releases/"
+
+
+@pytest.fixture
+def shop(db, bell):
+    """Nothing here needs the engine, so nothing needs to be committed."""
+    return factories.shop()
 
 
 def staged_files():
@@ -114,7 +121,9 @@ def test_lists_are_filtered_and_paged(shop, api):
     assert rest["next"] is None
 
 
-@pytest.mark.parametrize("query", ["colour=red", "cursor=%2A", "cursor=MTIz%00", "limit=many", "state=gone", "format=xml"])
+@pytest.mark.parametrize(
+    "query", ["colour=red", "cursor=%2A", "cursor=MTIz%00", "limit=many", "state=gone", "format=xml"]
+)
 def test_unknown_and_malformed_filters_are_400(api, query):
     refused(api("stakeholder").get(PLACE + "?" + query), 400, "invalid")
 
@@ -132,7 +141,9 @@ def test_yank_and_quarantine(shop, api):
     refused(api("release-manager").post(PLACE + "1.0.0/yank/", {}), 400)
     made = good(api("release-manager").post(PLACE + "1.0.0/yank/", {"reason": "Broken."}))
     assert (made["state"], made["withdrawn_reason"]) == ("yanked", "Broken.")
-    assert good(api("release-manager").post(PLACE + "1.0.0/quarantine/", {"reason": "Worse."}))["state"] == "quarantined"
+    assert (
+        good(api("release-manager").post(PLACE + "1.0.0/quarantine/", {"reason": "Worse."}))["state"] == "quarantined"
+    )
     refused(api("release-manager").post(PLACE + "1.0.0/yank/", {"reason": "Again."}), 409)
 
 
