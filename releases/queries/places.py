@@ -146,22 +146,23 @@ def _live(environment: str = "pk") -> QuerySet[Promotion]:
 
 
 def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, Any]]:
-    """One row an environment, with the ids of what is live and of the last bad end."""
+    """One row an environment, with what is live and the last bad end: number, finish time, status."""
     trouble = Promotion.objects.filter(environment=OuterRef("pk"), status__in=TROUBLE).order_by("-finished_at")
     locks = Lock.objects.filter(
         Q(environment=OuterRef("pk")) | Q(phase=OuterRef("phase_id")), released_at=None
     ).order_by("id")
+    end = JSONObject(id="pk", at="finished_at", status="status")
     hold = JSONObject(reason="reason", by=display("by__"), phase="phase_id")
     return (
         environments.order_by()
         .annotate(
-            live_id=Subquery(_live().values("pk")[:1]),
-            trouble_id=Subquery(trouble.values("pk")[:1]),
+            live=Subquery(_live().values(json=end)[:1]),
+            trouble=Subquery(trouble.values(json=end)[:1]),
             holds=ArraySubquery(locks.values(json=hold)),
         )
         .values(
             "id", "application_id", "phase_id", "instances", "health", "health_detail", "health_since", "findings",
-            "checked_at", "live_id", "trouble_id", "holds",
+            "checked_at", "live", "trouble", "holds",
         )
     )  # fmt: skip
 
@@ -270,7 +271,7 @@ def moves(chosen: QuerySet[Promotion]) -> list[Move]:
 def places(environments: QuerySet[Environment]) -> list[Place]:
     """These environments as places; two queries, however many."""
     rows = list(_environments(environments))
-    wanted = {row[name] for row in rows for name in ("live_id", "trouble_id") if row[name]}
+    wanted = {end["id"] for row in rows for end in (row["live"], _since(row["trouble"], row["live"])) if end}
     inside = [row["id"] for row in rows]
     found = moves(
         Promotion.objects.filter(Q(pk__in=wanted) | Q(status__in=statuses.OPEN, environment_id__in=inside))
@@ -284,7 +285,7 @@ def places(environments: QuerySet[Environment]) -> list[Place]:
 
 
 def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move, ...]) -> Place:
-    live = by_id.get(row["live_id"] or 0)
+    bad = _since(row["trouble"], row["live"])
     return Place(
         environment=row["id"],
         application=row["application_id"],
@@ -296,18 +297,18 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         findings=tuple(row["findings"] or ()),
         checked_at=row["checked_at"],
         holds=tuple(LockHold(hold["reason"], hold["by"] or "RelMan", bool(hold["phase"])) for hold in row["holds"]),
-        live=live,
+        live=by_id.get(row["live"]["id"]) if row["live"] else None,
         open=opened,
-        trouble=_since(by_id.get(row["trouble_id"] or 0), live),
+        trouble=by_id.get(bad["id"]) if bad else None,
     )
 
 
-def _since(trouble: Move | None, live: Move | None) -> Move | None:
+def _since(trouble: dict[str, Any] | None, live: dict[str, Any] | None) -> dict[str, Any] | None:
     """A bad end that nothing has healed since: an unknown outcome always stands until a person decides."""
-    if trouble is None or live is None or trouble.status == "errored":
+    if trouble is None or live is None or trouble["status"] == "errored":
         return trouble
-    ended, healed = trouble.finished_at, live.finished_at
-    return trouble if ended and healed and ended > healed else None
+    newer = datetime.fromisoformat(trouble["at"]) > datetime.fromisoformat(live["at"])
+    return trouble if newer else None
 
 
 def newest_release() -> Subquery:
