@@ -53,30 +53,35 @@ def advance(
     if not all(statuses.may_move(status, to) for status in before):
         raise ValueError(f"No promotion moves from {before} to {to}.")
     with transaction.atomic():
-        # An earlier status is read under the row's lock, so the event says what was true.
-        was = (
-            Promotion.objects.select_for_update(of=("self",))
-            .filter(pk=promotion.pk)
-            .values_list("status", flat=True)
-            .get()
-        )
+        was = _status_now(promotion)
         changed = Promotion.objects.filter(pk=promotion.pk, status__in=before, **(holds or {})).update(
             **{**_times(to), **fields}, status=to, revision=F("revision") + 1
         )
         if not changed:
             raise lost(promotion.pk, was)
         promotion.refresh_from_db(fields=CHANGING)
-        record(
-            f"promotion.{VERBS.get(to, to)}",
-            actor=actor,
-            subject=promotion,
-            promotion=promotion,
-            before={"status": was},
-            after={"status": to},
-            detail=detail or promotion.reason,
-        )
-        announce(promotion)
+        _tell(promotion, was, actor, detail)
     return promotion
+
+
+def _status_now(promotion: Promotion) -> str:
+    """Read under the row's lock, so that the event says what was true."""
+    locked = Promotion.objects.select_for_update(of=("self",)).filter(pk=promotion.pk)
+    return locked.values_list("status", flat=True).get()
+
+
+def _tell(promotion: Promotion, was: str, actor: Actor, detail: str) -> None:
+    """The event and the live topics of a move."""
+    record(
+        f"promotion.{VERBS.get(promotion.status, promotion.status)}",
+        actor=actor,
+        subject=promotion,
+        promotion=promotion,
+        before={"status": was},
+        after={"status": promotion.status},
+        detail=detail or promotion.reason,
+    )
+    announce(promotion)
 
 
 def lost(promotion_id: int, status: str) -> Conflict:

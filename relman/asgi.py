@@ -1,6 +1,7 @@
 """The web process: pages, API and event stream; it sweeps too."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "relman.settings")
 
@@ -9,7 +10,7 @@ from relman.streaming import application as streaming
 django = streaming()
 
 
-async def application(scope, receive, send):  # type: ignore[no-untyped-def]
+async def application(scope: Any, receive: Any, send: Any) -> None:
     """ASGI entry: lifespan starts and stops the sweep, everything else is Django's."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
@@ -17,7 +18,8 @@ async def application(scope, receive, send):  # type: ignore[no-untyped-def]
         await django(scope, receive, send)
 
 
-async def lifespan(receive, send):  # type: ignore[no-untyped-def]
+async def lifespan(receive: Any, send: Any) -> None:
+    """Sweep for as long as this process serves."""
     from releases.engine import sweep
 
     while True:

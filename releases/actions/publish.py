@@ -124,7 +124,6 @@ def _publish(
         Application.objects.select_for_update().get(pk=application.pk)
         if found := _same(application, version, parsed, staged):
             return found, False
-        path = storage.keep(staged)
         release = Release.objects.create(
             application=application,
             version=version,
@@ -138,21 +137,29 @@ def _publish(
             published_at=Now(),
             manifest=manifest,
         )
-        Artifact.objects.create(
-            release=release, name=staged.name[:255], digest=staged.digest, size=staged.size, path=path
-        )
-        Change.objects.bulk_create(_change(release, number, item) for number, item in enumerate(changes, 1))
+        _keep(release, staged, changes)
         release.refresh_from_db()
-        record(
-            "release.published",
-            actor=actor,
-            subject=release,
-            release=release,
-            detail=f"Published {release}.",
-            after={"version": version, "digest": f"sha256:{staged.digest}", "size": staged.size},
-        )
-        publish_on_commit(f"application:{application.slug}")
+        _tell(release, staged, actor)
     return release, True
+
+
+def _keep(release: Release, staged: Staged, changes: Sequence[Mapping[str, Any]]) -> None:
+    """The artifact in its place, and what belongs to the release."""
+    path = storage.keep(staged)
+    Artifact.objects.create(release=release, name=staged.name[:255], digest=staged.digest, size=staged.size, path=path)
+    Change.objects.bulk_create(_change(release, number, item) for number, item in enumerate(changes, 1))
+
+
+def _tell(release: Release, staged: Staged, actor: Actor) -> None:
+    record(
+        "release.published",
+        actor=actor,
+        subject=release,
+        release=release,
+        detail=f"Published {release}.",
+        after={"version": release.version, "digest": f"sha256:{staged.digest}", "size": staged.size},
+    )
+    publish_on_commit(f"application:{release.application.slug}")
 
 
 def _author(name: str, actor: Actor) -> User | None:
