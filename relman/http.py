@@ -92,7 +92,8 @@ def _of_drf(error: drf.APIException) -> RelManError:
         challenge = getattr(error, "auth_header", "Bearer")
         return RelManError(str(error.detail), code="unauthenticated", status=401, challenge=challenge)
     if isinstance(error, drf.Throttled):
-        return RelManError(str(error.detail), code="throttled", status=429, retry_after=int(getattr(error, "wait", 0) or 60))
+        wait = int(getattr(error, "wait", 0) or 60)
+        return RelManError(str(error.detail), code="throttled", status=429, retry_after=wait)
     codes = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type"}
     code = codes.get(error.status_code, "malformed" if error.status_code == 400 else "error")
     return RelManError(str(error.detail), code=code, status=error.status_code)
