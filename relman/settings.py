@@ -28,7 +28,11 @@ def database(url: str) -> dict[str, Any]:
     """Django's settings for a database URL; a socket folder may stand percent-encoded as host."""
     parsed = env.db_url_config(url)
     parsed["HOST"] = unquote(str(parsed.get("HOST") or ""))
-    return {**parsed, "CONN_MAX_AGE": 0, "OPTIONS": {**parsed.get("OPTIONS", {}), "pool": POOL}}
+    # A process that hangs inside a transaction holds its locks: the database ends that session within half a lease.
+    hang = f"-c idle_in_transaction_session_timeout={LEASE * 500}"
+    options = {**parsed.get("OPTIONS", {}), "pool": POOL, "options": hang}
+    # Without checks, each connection that a restart of the database broke would fail one request, or one visit.
+    return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 DEMO = value("RELMAN_DEMO") == "1"
@@ -108,6 +112,7 @@ TEMPLATES = [
     }
 ]
 
+LEASE = whole("RELMAN_LEASE", 30)
 POOL = {"min_size": 0, "max_size": whole("RELMAN_DATABASE_POOL", 12), "timeout": 10}
 DATABASES = {"default": database(value("DATABASE_URL", "postgres://localhost/relman"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -187,8 +192,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "relman"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-# The promise of the engine, in seconds (RULES: lease 30 s, renewed every 10 s, swept every 10 s).
-LEASE = whole("RELMAN_LEASE", 30)
+# The promise of the engine, in seconds (RULES: lease 30 s, renewed every 10 s, swept every 10 s); LEASE stands above.
 SWEEP = whole("RELMAN_SWEEP", 10)
 RING_AGAIN = whole("RELMAN_RING_AGAIN", 15)
 DRAIN = whole("RELMAN_DRAIN", 10)

@@ -22,7 +22,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,8 @@ class ScriptedDriver:
 
     def fence(self, context: Context) -> None:
         """Tell the target the epoch. Raises Fenced when it has seen a higher one."""
-        if _durable(context.target):
-            with Fence(_folder(context.target)).held(context.epoch, context.stop):
-                pass
+        with _held(context):
+            pass
 
     def run(self, kind: str, context: Context) -> Result:
         """Do one scripted step."""
@@ -86,10 +86,7 @@ class ScriptedDriver:
             return Failed(reason)
         if kind == "errored":
             return Errored(reason)
-        if not script.get("last"):
-            return Succeeded(f"{kind} done")
-        _serve(context)
-        return Succeeded(f"{kind} done", left=_upstreams(context))
+        return Succeeded(f"{kind} done", left=_upstreams(context) if script.get("last") else {})
 
     def probe(self, kind: str, context: Context) -> Result | None:
         """A step whose effect is in the ledger is done; anything else may run again."""
@@ -97,7 +94,8 @@ class ScriptedDriver:
             return None
         done = any(entry["effect"] == context.effect_key for entry in Ledger(_folder(context.target)).entries())
         if done and context.parameters.get("last"):
-            _serve(context)
+            with _held(context):
+                _serve(context)
             return Succeeded("The ledger says that it is done.", left=_upstreams(context))
         return Succeeded("The ledger says that it is done.") if done else None
 
@@ -137,9 +135,9 @@ class ScriptedDriver:
         return {}
 
     def _clean_up(self, kind: str, context: Context) -> Result:
-        self.fence(context)
         mine = str(context.promotion)
-        _change(context.target, lambda state: {k: v for k, v in state.items() if (k == mine) == (kind == "retire")})
+        with _held(context):
+            _change(context.target, lambda state: {k: v for k, v in state.items() if (k == mine) == (kind == "retire")})
         return Succeeded("done")
 
 
@@ -153,6 +151,8 @@ def _spec(number: int, line: Mapping[str, Any]) -> StepSpec:
         raise ValueError(f"A scripted step cannot {doing!r}. It can: {', '.join(DOING)}.")
     given = {key: line[key] for key in _SPEC if key in line}
     rest = {key: value for key, value in line.items() if key not in _SPEC and key != "do"}
+    if "resume" in line:
+        rest["resume"] = line["resume"]
     return StepSpec(kind=doing, parameters=rest, **{"name": f"Step {number}: {doing}", **given})
 
 
@@ -205,12 +205,32 @@ def _count(context: Context) -> int:
     return path.stat().st_size
 
 
-def _effect(kind: str, context: Context) -> None:
+@contextmanager
+def _held(context: Context) -> Iterator[None]:
+    """Nobody else is at this target meanwhile, and nobody newer has been: what happens inside is one effect."""
     if not _durable(context.target):
+        yield
         return
-    folder = _folder(context.target)
-    with Fence(folder).held(context.epoch, context.stop):
-        Ledger(folder).append(kind, effect=context.effect_key, epoch=context.epoch, pid=os.getpid())
+    with Fence(_folder(context.target)).held(context.epoch, context.stop):
+        yield
+
+
+def _effect(kind: str, context: Context) -> None:
+    """The effect, in the ledger, and the new version serves after the last one.
+
+    An idempotent step that comes again with a key the target knows changes nothing: its line says `repeated`. Any
+    other kind is done as often as it is asked for, and the ledger tells.
+    """
+    with _held(context):
+        if _durable(context.target):
+            ledger = Ledger(_folder(context.target))
+            again = context.parameters.get("resume", "idempotent") == "idempotent" and any(
+                entry["effect"] == context.effect_key for entry in ledger.entries()
+            )
+            more = {"repeated": True} if again else {}
+            ledger.append(kind, effect=context.effect_key, epoch=context.epoch, pid=os.getpid(), **more)
+        if context.parameters.get("last") and kind not in ("fail", "errored"):
+            _serve(context)
 
 
 def _upstreams(context: Context) -> dict[str, list[str]]:

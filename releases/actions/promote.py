@@ -179,8 +179,10 @@ def _supersede(promotion: Promotion, actor: Actor) -> None:
     if promotion.environment.phase.in_order:
         return
     older = Promotion.objects.filter(environment=promotion.environment, status__in=statuses.PENDING)
-    for one in older.exclude(pk=promotion.pk).select_related(
-        "environment__application", "environment__phase", "release"
+    for one in (
+        older.exclude(pk=promotion.pk)
+        .select_related("environment__application", "environment__phase", "release")
+        .order_by("id")
     ):
         reason = f"Promotion {promotion.pk} of {promotion.release.version} took its place."
         advance(one, "superseded", actor=actor, reason=reason, superseded_by=promotion)

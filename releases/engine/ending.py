@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from phases.models import Environment
 from releases.dispatch import ring
 from releases.engine.lease import Claim
 from releases.models import Promotion
 from releases.transitions import advance, announce
-from phases.models import Environment
 from relman.actors import Actor
 
 SECTION = {"succeeded": "after", "failed": "undo", "aborted": "undo"}
@@ -22,15 +22,16 @@ SECTION = {"succeeded": "after", "failed": "undo", "aborted": "undo"}
 
 
 def end(claim: Claim, status: str, reason: str) -> None:
-    """End an active promotion; its clean-up goes on under the same lease."""
+    """End an active promotion; its clean-up goes on under the same lease. Conflict: lost, or aborted before this."""
     promotion = claim.promotion
+    holds = {**claim.holds, "abort_reason": ""} if status == "succeeded" else claim.holds
     due = promotion.steps.filter(when=SECTION.get(status, ""), status__in=("pending", "running")).exists()
     with transaction.atomic():
         advance(
             promotion,
             status,
             actor=Actor.system(),
-            holds=claim.holds,
+            holds=holds,
             reason=reason[:2000],
             cleanup="due" if due else "none",
             **_keep(claim, due),

@@ -86,6 +86,8 @@ def _neighbour(promotion: Promotion) -> bool:
     others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk)
     if others.filter(Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())).exists():
         return True
+    if others.filter(status="errored", epoch__gt=promotion.epoch).exists() and promotion.status != "queued":
+        return True  # nothing is cleared away before a person has said what is true of what came after
     if promotion.status == "queued":
         return others.filter(status="queued", id__lt=promotion.pk).exists()
     if promotion.status == "succeeded" and others.filter(epoch__gt=promotion.epoch, status="succeeded").exists():
@@ -142,6 +144,7 @@ class Keeper:
     ) -> None:
         self._end.set()
         self._thread.join(timeout=5)
+        self.lost = True  # a step that still runs in a thread of its own, because the visit broke off, stops now
 
     def _run(self) -> None:
         """Look for an abort each second, renew each third of the lease. A lost row ends it."""

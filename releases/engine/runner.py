@@ -14,7 +14,7 @@ from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeed
 from releases.dispatch import ring
 from releases.engine import ending, lease, outcome, steps
 from releases.engine.stopping import stopping
-from releases.models import Step
+from releases.models import Promotion, Step
 from releases.transitions import advance
 from relman.actors import Actor
 from relman.errors import Conflict
@@ -130,6 +130,13 @@ class Visit:
 
     def finish(self, status: str, reason: str) -> None:
         """The end, and the clean-up that follows in the same visit unless there is none."""
-        ending.end(self.claim, status, reason)
+        try:
+            ending.end(self.claim, status, reason)
+        except Conflict:
+            aborted = Promotion.objects.filter(pk=self.promotion.pk, **self.claim.holds).exclude(abort_reason="")
+            words = aborted.values_list("abort_reason", flat=True).first()
+            if words is None or status == "aborted":
+                raise
+            ending.end(self.claim, "aborted", words)
         if self.promotion.cleanup == "due":
             self.go()

@@ -7,12 +7,12 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 
+from phases import configuration
 from releases import gates
 from releases.engine import plan
 from releases.models import Promotion
 from releases.queries.facts import facts_of
 from releases.transitions import advance
-from phases import configuration
 from relman.actors import Actor
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from phases.drivers.masking import Masker
 
 from phases import configuration
 from phases.drivers.base import (
@@ -29,6 +28,7 @@ from phases.drivers.base import (
     Transient,
     Unknown,
 )
+from phases.drivers.masking import Masker
 from phases.drivers.registry import driver
 from releases import storage
 from releases.engine import lease, outcome, own, plan

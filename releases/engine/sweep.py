@@ -96,7 +96,7 @@ def _guarded(job: Callable[[], object]) -> None:
 
 def send_outbox() -> None:
     """Doorbells that nobody answered: ring again, and look at them later."""
-    late = Outbox.objects.filter(due_at__lt=Now() - timedelta(seconds=2))[:BATCH]
+    late = Outbox.objects.filter(due_at__lt=Now() - timedelta(seconds=2)).order_by("due_at")[:BATCH]
     for row in late.select_for_update(skip_locked=True):
         ring_now(row.promotion_id)
         Outbox.objects.filter(pk=row.pk).update(due_at=Now() + timedelta(seconds=settings.RING_AGAIN))
@@ -105,16 +105,20 @@ def send_outbox() -> None:
 
 
 def ring_again() -> None:
-    """Queued rows that nobody took, leases that ran out or were handed back, clean-up that is due."""
+    """Queued rows that nobody took, leases that ran out or were handed back, clean-up that is due.
+
+    Of the queued ones only the first of each environment: the others could not start, and would crowd it out.
+    """
     old = Now() - timedelta(seconds=settings.RING_AGAIN)
-    queued = Q(status="queued", queued_at__lt=old)
-    orphaned = Q(status__in=statuses.ACTIVE) | Q(cleanup="due")
+    queued = Promotion.objects.filter(status="queued").order_by("environment_id", "id").distinct("environment_id")
+    first = queued.values_list("pk", "queued_at", "environment_id")
+    late = Promotion.objects.filter(pk__in=[pk for pk, _, _ in first], queued_at__lt=old)
     free = Q(lease_until__lt=Now()) | Q(lease_until=None)
     due = Q(wake_at=None) | Q(wake_at__lte=Now())
-    for pk in (
-        Promotion.objects.filter(queued | (orphaned & free & due)).order_by("id").values_list("pk", flat=True)[:BATCH]
-    ):
-        ring_now(pk)
+    orphaned = Promotion.objects.filter(Q(status__in=statuses.ACTIVE) | Q(cleanup="due"), free, due)
+    for rows in (orphaned, late):
+        for pk in rows.order_by("id").values_list("pk", flat=True)[:BATCH]:
+            ring_now(pk)
 
 
 def _woken_by_time() -> Q:
@@ -131,7 +135,7 @@ def wake() -> None:
 def expire() -> None:
     """Deadlines that passed: silence is never a yes."""
     late = Q(not_after__lt=Now()) | Q(status="waiting", approve_before__lt=Now())
-    for promotion in Promotion.objects.filter(late, status__in=statuses.PENDING)[:BATCH]:
+    for promotion in Promotion.objects.filter(late, status__in=statuses.PENDING).order_by("id")[:BATCH]:
         overdue = (
             "Its latest start passed."
             if promotion.not_after and promotion.not_after < now()
