@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
@@ -40,7 +42,7 @@ def clean(line: str) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """The secret as it is, each of its lines, and base64, URL, JSON, repr and hexadecimal forms of it."""
+    """The secret as it is, each of its lines, and base64, URL, JSON, HTML, shell, repr and hexadecimal forms of it."""
     parts = {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}
     found: set[str] = set()
     for part in parts:
@@ -52,6 +54,8 @@ def _forms(secret: str) -> set[str]:
 def _encoded(text: str) -> set[str]:
     data = text.encode("utf-8", "surrogateescape")
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], repr(data)[2:-1]}
+    escaped |= {form.replace("/", "\\/") for form in escaped} | {html.escape(text), html.escape(text, quote=False)}
+    escaped.add(shlex.quote(text))
     urls = {quote(data, safe=""), quote(data), quote_plus(data)}
     lower = {re.sub(r"%[0-9A-F]{2}", lambda found: found.group().lower(), url) for url in urls}
     return escaped | urls | lower | _base64(data) | {data.hex(), data.hex().upper()}

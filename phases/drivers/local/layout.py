@@ -4,7 +4,7 @@
                                       folder with lock, fence, ledger, instance records, logs
     <targets>/e<environment>/         root and the environment's group (0750): releases/p<promotion>/, data/
 
-<targets> is RELMAN_TARGETS or <home>/targets. As root it must be reachable by other
+<targets> is RELMAN_TARGETS/<hash of home> or <home>/targets. As root it must be reachable by other
 users: when a folder above it is closed, /var/lib/relman/<hash of home> is taken.
 """
 
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from phases.drivers.base import Terminal
+from phases.drivers.ledger import file_lock
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 LONGEST_SOCKET = 100
@@ -94,7 +96,7 @@ class Layout:
         """Where releases go; decided once, then kept."""
         given = os.environ.get("RELMAN_TARGETS")
         if given:
-            return Path(given).resolve()
+            return Path(given).resolve() / digest(self.home)
         note = self.control / "place"
         if not note.exists():
             self.prepare()
@@ -109,7 +111,9 @@ class Layout:
         """The folders of one environment, made, with the right owner and mode."""
         place = self.place(environment)
         self.prepare()
-        for folder in (place.control, place.instances, place.logs):
+        if not place.control.exists():
+            self._first_time(place)
+        for folder in (place.instances, place.logs):
             folder.mkdir(mode=0o700, exist_ok=True)
         make_reachable(place.public.parent)
         user = self.user(environment)
@@ -129,6 +133,13 @@ class Layout:
             block = int(digest(self.home), 16) % 20_000 * 10_000
             return FIRST_USER + block + environment % 10_000
         return FIRST_SMALL_USER + environment % (LAST_SMALL_USER - FIRST_SMALL_USER)
+
+    def _first_time(self, place: Place) -> None:
+        """What lies there was left by an installation that was forgotten, and must not be taken for ours."""
+        with file_lock(self.control / "places.lock"):
+            if not place.control.exists():
+                shutil.rmtree(place.public, ignore_errors=True)
+                place.control.mkdir(mode=0o700)
 
     def _choose(self) -> Path:
         inside = self.home / "targets"

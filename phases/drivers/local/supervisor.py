@@ -148,16 +148,18 @@ class Supervisor:
             raise Transient(f"The process supervisor does not answer ({type(error).__name__}).") from None
 
     def _spawn(self) -> None:
+        """Start it as nobody's child: whoever needs it first may end long before it does."""
         environment, command = {"PATH": ":".join(SYSTEM_PATH), "LANG": "C.UTF-8"}, [*self.argv(), "--try"]
         with (self.layout.control / "supervisord.out").open("ab") as output:
-            subprocess.Popen(
-                command,
+            subprocess.run(
+                ["/bin/sh", "-c", '"$@" &', "start", *command],
                 env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                check=True,
             )
 
     def _await(self, deadline: float) -> None:
@@ -267,4 +269,6 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        connection = _Connection(self._path)
+        self._connection = (host, connection)  # where `close` looks for it
+        return connection

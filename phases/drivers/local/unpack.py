@@ -27,18 +27,19 @@ def unpack(context: Context, place: Place, tick: Callable[[], None]) -> Result:
     Raises ArchiveRefused, Terminal for another digest, Fenced, OSError for a full disk."""
     package = context.artifact
     final = place.release(context.promotion)
-    if not final.exists():
+    if not _is_noted(place, context, package) or not final.exists():
         beside = place.releases / f".p{context.promotion}-{context.epoch}-{secrets.token_hex(4)}"
         sweep(place, context.promotion, below=context.epoch)
         try:
             _write(package, beside, tick)
             with Fence(place.control).held(context.epoch, context.stop):
-                if not final.exists():
+                if not (_is_noted(place, context, package) and final.exists()):
+                    shutil.rmtree(final, ignore_errors=True)
                     os.rename(beside, final)
                     sync_folder(place.releases)
+                    _note(place, context, package)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-    _note(context, place, package)
     return Succeeded(f"Unpacked {package.version}, sha256 {package.digest[:12]}.")
 
 
@@ -103,16 +104,21 @@ class Stopped(Exception):
     """The engine wants the step to stop; its reason."""
 
 
-def _note(context: Context, place: Place, package: Package) -> None:
-    with Fence(place.control).held(context.epoch, context.stop):
-        Ledger(place.control).append_missing(
-            "unpacked",
-            effect=context.effect_key,
-            epoch=context.epoch,
-            promotion=context.promotion,
-            version=package.version,
-            digest=package.digest,
-        )
+def _is_noted(place: Place, context: Context, package: Package) -> bool:
+    """Whether the ledger says that this very artifact was unpacked for this promotion."""
+    wanted = {"what": "unpacked", "promotion": context.promotion, "digest": package.digest}
+    return any(wanted.items() <= entry.items() for entry in Ledger(place.control).entries())
+
+
+def _note(place: Place, context: Context, package: Package) -> None:
+    Ledger(place.control).append(
+        "unpacked",
+        effect=context.effect_key,
+        epoch=context.epoch,
+        promotion=context.promotion,
+        version=package.version,
+        digest=package.digest,
+    )
 
 
 def _sync_all(folder: Path) -> None:
