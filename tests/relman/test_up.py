@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from phases.drivers.local.layout import Layout
+from phases.drivers.local.supervisor import Supervisor
 from tests.installation import ROOT, Installation, free_ports, wait_until
 
 SERVICES = {"postgres", "valkey-server", "supervisord.py", "uvicorn", "celery", "caddy"}
@@ -79,6 +83,36 @@ def test_kill_of_up_itself_leaves_nothing_and_the_next_start_is_clean(installati
     installation.end(signal.SIGKILL)
     installation.start()  # at once, while what was left is still ending
     assert installation.end(signal.SIGTERM) == 0
+
+
+def deploy(installation: Installation) -> int:
+    """A deployed process, as the local driver starts one; its number."""
+    layout = Layout(installation.home)
+    folder = layout.control / "1" / "instances"
+    folder.mkdir(parents=True)
+    record = folder / "instance.json"
+    what = {"command": "exec sleep 600", "folder": "/", "environment": {}, "port": free_ports()[0]}
+    record.write_text(json.dumps({**what, "log": str(installation.home / "log" / "deployed.log")}))
+    supervisor = Supervisor(layout)
+    supervisor.start("instance", record)
+    wait_until(lambda: supervisor.programs()["instance"].state == "RUNNING", 10)
+    return supervisor.programs()["instance"].pid
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=["asked", "killed"])
+def test_deployed_applications_end_with_up_but_outlive_their_supervisor(
+    installation: Installation, sign: signal.Signals
+) -> None:
+    installation.start()
+    deployed = Path(f"/proc/{deploy(installation)}/cmdline")
+    assert "sleep" in deployed.read_text()
+    (supervisor,) = installation.mains("supervisord.py")
+    os.kill(supervisor, signal.SIGKILL)
+    assert wait_until(lambda: bool(installation.mains("supervisord.py") - {supervisor}), 5) is not None
+    time.sleep(1)
+    assert "sleep" in deployed.read_text()
+    installation.end(sign)
+    assert wait_until(lambda: not deployed.exists() and not installation.processes(), 20) is not None
 
 
 def test_two_run_side_by_side_but_not_in_one_place(installation: Installation, tmp_path: Path) -> None:
