@@ -62,10 +62,9 @@ def _start(supervisor: Supervisor, place: Place, applications: Parts, gateway: P
     supervisor.batch(postgres.service(), valkey.service())
     postgres.create_database()
     environment = place.environment(postgres.url, valkey.url)
-    supervisor.once("migrate", manage("migrate", "--noinput"), environment)
+    supervisor.once("prepare", manage("prepare"), environment)
     supervisor.batch(*applications(place, environment))
     supervisor.batch(web(place, environment), worker(valkey, environment), *gateway(place, environment))
-    supervisor.once("routes", manage("sync_gateway"), environment)
     if place.demo:
         supervisor.once("demo", manage("demo"), environment, shown=True)
 
