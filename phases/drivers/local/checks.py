@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import subprocess
@@ -65,11 +64,10 @@ def _python(user: int | None) -> Finding:
 
 def _isolation(layout: Layout, place: Place, user: int | None) -> Finding:
     if user is None:
-        name = getpass.getuser()
         return Finding(
             "isolation",
             True,
-            f"Weak: applications run as {name}, the user of RelMan itself, and could read its files. "
+            "Weak: applications run as the same user as RelMan itself and could read its files. "
             "Where RelMan runs as root, each environment gets a user of its own.",
         )
     paths = [str(layout.home / name) for name in PRIVATE]
