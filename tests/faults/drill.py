@@ -1,0 +1,211 @@
+"""One storm after the other: promotions asked for while faults are injected from a seeded plan; then peace, then the check."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.faults.stack import Stack
+
+LATE = 45.0
+"""Seconds within which whatever a fault struck must be seen to live again."""
+PEACE = 150.0
+"""Seconds that a world gets to come to rest, on a busy machine."""
+
+
+@dataclass
+class Report:
+    """What one row of the matrix came to."""
+
+    row: str
+    injected: int = 0
+    lost: int = 0
+    doubled: int = 0
+    late: int = 0
+    slowest: float = 0.0
+    """Seconds until the worst struck promotion was seen to live again."""
+    asked: int = 0
+    repeated: int = 0
+    wrong: list[str] = field(default_factory=list)
+    faults: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.doubled or self.late or self.wrong)
+
+    def count(self, fault: str, times: int = 1) -> None:
+        """So many faults of this kind were injected."""
+        self.injected += times
+        self.faults[fault] = self.faults.get(fault, 0) + times
+
+
+class Drill:
+    """A stack and a world, used for many rows: each row leaves it in peace."""
+
+    def __init__(self, seed: int, *, each: int = 4, workers: int = 2) -> None:
+        self.seed = seed
+        self.stack = Stack()
+        self.stack.prepare()
+        from tests.faults import world
+
+        self.world = world.build(seed, each=each)
+        self.wanted = workers
+        self.more: dict[str, str] = {}
+        """Further environment of the workers that are started from now on."""
+        self.man()
+
+    def man(self) -> None:
+        """As many workers as wanted."""
+        fresh = [self.stack.worker(self.more) for _ in range(self.wanted - len(self.stack.alive()))]
+        for worker in fresh:
+            worker.await_ready()
+
+    def close(self) -> None:
+        self.stack.close()
+
+    def row(self, name: str, work: Callable[[Report, random.Random], None], seed: int) -> Report:
+        """Do something bad, wait for peace, check."""
+        report, before = Report(name), len(self.stack.fallen())
+        work(report, random.Random(f"{name}-{seed}"))
+        return self.judge(report, before)
+
+    def judge(self, report: Report, before: int = 0) -> Report:
+        """End all faults, wait for peace, let the checker look."""
+        self.stack.disarm()
+        self.restore()
+        self.peace()
+        from tests.faults import checker, world
+
+        found = checker.check(self.stack.home, self.world.accepted, world.SECRET)
+        fallen = self.stack.fallen()[before:]
+        for fell in fallen:
+            report.count(f"{fell['sign'].lower()} at {fell['point']}")
+        report.lost, report.doubled, report.repeated = len(found.lost), len(found.doubled), found.repeated
+        report.wrong += found.sentences
+        self.measure(report, fallen)
+        return report
+
+    def restore(self) -> None:
+        """Everything is up again, and nobody is stopped."""
+        from tests.faults import world
+
+        for name in ("postgres", "valkey"):
+            if not self.stack.is_up(name):
+                self.stack.up(name)
+        for worker in self.stack.alive():
+            worker.signal(__import__("signal").SIGCONT)
+        world.forget_connections()
+        self.man()
+
+    def peace(self) -> None:
+        """Wait until every promotion has ended; a person looks at each one whose outcome is unknown."""
+        from releases import statuses
+        from releases.models import Promotion
+
+        end = time.monotonic() + PEACE
+        while time.monotonic() < end:
+            self.person()
+            rows = Promotion.objects.exclude(status__in=statuses.ENDED) | Promotion.objects.filter(cleanup="due")
+            if not rows.exists() and not Promotion.objects.filter(status="errored").exists():
+                return
+            time.sleep(0.3)
+
+    def person(self) -> None:
+        """Look at the target, and say what is true: done when it serves it, else failed."""
+        from phases.drivers.registry import driver
+        from releases.engine import plan
+        from releases.models import Promotion
+
+        for promotion in Promotion.objects.filter(status="errored").select_related(
+            "environment__application__pipeline", "environment__phase__pipeline", "release"
+        ):
+            seen = driver(promotion.environment.driver).instances(plan.target_of(promotion.environment))
+            self.world.resolve(promotion, served=any(one.promotion == promotion.pk for one in seen))
+
+    def measure(self, report: Report, fallen: Sequence[dict[str, Any]]) -> None:
+        """How long each struck promotion was silent after its fault."""
+        from releases.models import Promotion
+
+        for fell in fallen:
+            promotion = Promotion.objects.filter(pk=fell["promotion"]).first()
+            if promotion is None:
+                continue
+            first = self.alive_after(promotion.pk, fell["at"])
+            if first is not None:
+                report.slowest = max(report.slowest, first - fell["at"])
+                report.late += first - fell["at"] > LATE
+
+    def alive_after(self, promotion: int, moment: float) -> float | None:
+        """When it was first heard of after that moment; None when there was nothing left to say."""
+        from releases.models import LogLine
+        from relman.audit.models import Event
+
+        since = datetime.fromtimestamp(moment, tz=__import__("datetime").UTC)
+        times = [
+            LogLine.objects.filter(promotion=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),
+            Event.objects.filter(promotion_id=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),
+        ]
+        heard = [one.timestamp() for one in times if one is not None]
+        return min(heard, default=None)
+
+    def storm(
+        self, report: Report, dice: random.Random, *, promotions: int, seconds: float, faults: Sequence[Callable[..., None]]
+    ) -> None:
+        """Ask for promotions over some seconds while these faults happen at random times, one after the other."""
+        times = sorted(dice.uniform(0, seconds) for _ in faults)
+        plan = list(zip(times, dice.sample(list(faults), len(faults)), strict=True))
+        with self.background(lambda: self.strike(plan, report, random.Random(dice.random()))):
+            begin = time.monotonic()
+            for moment in sorted(dice.uniform(0, seconds) for _ in range(promotions)):
+                time.sleep(max(0.0, moment - (time.monotonic() - begin)))
+                self.ask(report, dice)
+
+    def ask(self, report: Report, dice: random.Random) -> None:
+        """One click somewhere. While the database is away there is no answer, and nothing was accepted."""
+        from django.db import Error
+
+        from tests.faults import world
+
+        try:
+            place = dice.choice(self.world.environments).pk
+            report.asked += self.world.ask(place, dice) is not None
+        except Error:
+            world.forget_connections()
+
+    def strike(self, plan: Sequence[tuple[float, Callable[..., None]]], report: Report, dice: random.Random) -> None:
+        """The faults, each at its time (or as soon as the one before is over)."""
+        begin = time.monotonic()
+        for moment, fault in plan:
+            time.sleep(max(0.0, moment - (time.monotonic() - begin)))
+            fault(self, report, dice)
+
+    @contextlib.contextmanager
+    def background(self, work: Callable[[], None]) -> Iterator[None]:
+        """Do it in a thread meanwhile; what it raises is raised here at the end."""
+        raised: list[BaseException] = []
+
+        def body() -> None:
+            from django.db import connections
+
+            try:
+                work()
+            except BaseException as error:
+                raised.append(error)
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+        if raised:
+            raise raised[0]

@@ -1,0 +1,124 @@
+"""The rows of FAULTS that are storms: which faults, how many promotions, over how many seconds."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.faults import injectors as inject
+from tests.faults.drill import Drill, Report
+
+Row = Callable[[Drill, Report, random.Random], None]
+
+
+def child_killed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 1: kill -9 at every boundary of a visit, and anywhere."""
+    faults = [*[inject.trapdoor] * 14, *[inject.child] * 3]
+    drill.storm(report, dice, promotions=14, seconds=8, faults=faults)
+
+
+def worker_killed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 2: kill -9 of a whole worker, one survivor; then of all, and nobody for a while."""
+    drill.storm(report, dice, promotions=10, seconds=6, faults=[inject.worker] * 2)
+    for worker in drill.stack.alive():
+        worker.kill()
+        report.count("kill -9 of a whole worker")
+    drill.ask(report, dice)
+    time.sleep(4)
+
+
+def worker_stopped(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 3: SIGSTOP for twice the lease: inside a step, inside a transaction, of a whole worker."""
+    drill.storm(report, dice, promotions=10, seconds=8, faults=[inject.frozen, inject.frozen, inject.partitioned])
+
+
+def broker_emptied(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 4: the broker is killed with much queued, and comes back empty."""
+    for worker in drill.stack.alive():
+        worker.kill()
+    while report.asked < 30:
+        drill.ask(report, dice)
+    inject.broker_emptied(drill, report, dice)
+
+
+def broker_down(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 5: clicks while the broker is away are answered at once, and all of it runs later."""
+    drill.stack.kill("valkey")
+    report.count("broker gone while people click")
+    slowest = 0.0
+    for _ in range(8):
+        begin = time.monotonic()
+        drill.ask(report, dice)
+        slowest = max(slowest, time.monotonic() - begin)
+        time.sleep(0.3)
+    report.facts["slowest click"] = slowest
+    drill.stack.up("valkey")
+
+
+def broker_reset(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 6: connections reset twenty times; the same workers consume again."""
+    before = {worker.process.pid for worker in drill.stack.alive()}
+    drill.storm(report, dice, promotions=8, seconds=8, faults=[inject.connections_reset])
+    report.facts["same workers"] = before == {worker.process.pid for worker in drill.stack.alive()}
+
+
+def database_killed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 7: PostgreSQL is killed in the middle of steps."""
+    drill.storm(report, dice, promotions=12, seconds=8, faults=[inject.database_killed] * 2)
+
+
+def clocks_off(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 9: workers whose clocks are an hour off, or jump at each look; one of them is killed as well."""
+    shifts = ["3600", "-3600", "jumping"]
+    for worker in drill.stack.alive():
+        worker.kill()
+    for shift in shifts[: drill.wanted]:
+        drill.stack.worker({"FAULTS_CLOCK": dice.choice(shifts)}).await_ready()
+        report.count("clock an hour off, or jumping")
+    drill.storm(report, dice, promotions=10, seconds=6, faults=[*[inject.trapdoor] * 4])
+    drill.stack.disarm()
+    drill.peace()
+    for worker in drill.stack.alive():
+        worker.kill()
+
+
+def messages_again(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 10: every message three times, shuffled, and those of long ago."""
+    drill.storm(report, dice, promotions=14, seconds=6, faults=[inject.messages] * 4)
+
+
+def rolling_restart(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 20: workers are replaced one after the other under load; nothing fails, nothing is repeated."""
+    from releases.models import Promotion
+
+    drill.storm(report, dice, promotions=16, seconds=10, faults=[inject.rolling] * 3)
+    drill.peace()
+    mine = Promotion.objects.filter(pk__in=drill.world.accepted[-report.asked :])
+    report.facts["taken over"] = sum(mine.values_list("takeovers", flat=True))
+    report.facts["not succeeded"] = mine.exclude(status__in=("succeeded", "superseded")).count()
+
+
+def everything(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 24: many promotions, and any of the above at once."""
+    rare = [inject.worker, inject.frozen, inject.partitioned, inject.rolling, inject.broker_emptied, inject.broker_away]
+    rare += [inject.database_killed, inject.messages, inject.child, inject.child, inject.messages]
+    faults = [*[inject.trapdoor] * 24, *dice.sample(rare, 4)]
+    drill.storm(report, dice, promotions=28, seconds=16, faults=faults)
+
+
+STORMS: dict[str, Row] = {
+    "1": child_killed,
+    "2": worker_killed,
+    "3": worker_stopped,
+    "4": broker_emptied,
+    "5": broker_down,
+    "6": broker_reset,
+    "7": database_killed,
+    "9": clocks_off,
+    "10": messages_again,
+    "20": rolling_restart,
+    "24": everything,
+}
+Facts = dict[str, Any]
