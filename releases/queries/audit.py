@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from phases import permissions
-from releases.queries.history import look, sentence, url_of
+from releases.queries.history import look, phase_names, sentence, url_of
 from releases.queries.shared import Named
 from relman.actors import Actor
 from relman.audit import queries as audit
@@ -122,11 +122,12 @@ def audit_page(
         rows[0].pk if rows and more_new else None,
         total if total <= COUNTED else None,
     )
-    return AuditPage([line(one) for one in rows], cursor, _filters(actor, filters))
+    phases = phase_names(rows)
+    return AuditPage([line(one, phases) for one in rows], cursor, _filters(actor, filters))
 
 
-def line(event: Event) -> Line:
-    """One event as people read it."""
+def line(event: Event, phases: Mapping[int, str] | None = None) -> Line:
+    """One event as people read it; `phases`: the names of phases by id."""
     tone, icon = look(event)
     return Line(
         id=event.pk,
@@ -135,13 +136,13 @@ def line(event: Event) -> Line:
         via=event.via,
         role=event.actor_role,
         verb=event.verb,
-        text=sentence(event),
+        text=sentence(event, phases),
         detail=event.detail,
         outcome=event.outcome,
         tone=tone,
         icon=icon,
         subject=event.subject,
-        subject_detail=event.phase,
+        subject_detail=(phases or {}).get(event.phase_id or 0, event.phase),
         url=url_of(event),
         digest=event.digest,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from django.db.models import QuerySet
 
 from phases import permissions
+from phases.models import Phase
 from releases.queries.shared import Entry
 from relman.actors import Actor
 from relman.audit import queries as audit
@@ -51,7 +52,13 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def sentence(event: Event) -> str:
+def phase_names(events: Iterable[Event]) -> dict[int, str]:
+    """Phase id -> its name today; a phase that is gone is called by the word in the record. One query."""
+    wanted = {one.phase_id for one in events if one.phase_id}
+    return dict(Phase.objects.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
+
+
+def sentence(event: Event, phases: Mapping[int, str] | None = None) -> str:
     """What happened, as one sentence; the strong parts are marked."""
     _, _, shape = LOOKS.get(event.verb, ("", "", ""))
     who = f"**{event.actor_name}**"
@@ -59,7 +66,8 @@ def sentence(event: Event) -> str:
         return f"{who} was refused: {_words(event.verb)} **{event.subject}**"
     if not shape or ("{phase}" in shape and not event.phase) or ("{version}" in shape and not event.version):
         return f"{who}: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
-    return shape.format(who=who, version=event.version, phase=event.phase, subject=event.subject)
+    phase = (phases or {}).get(event.phase_id or 0, event.phase)
+    return shape.format(who=who, version=event.version, phase=phase, subject=event.subject)
 
 
 def _words(verb: str) -> str:
@@ -86,7 +94,9 @@ def url_of(event: Event) -> str | None:
 
 def entries(events: Iterable[Event]) -> list[Entry]:
     """Events as lines of a timeline."""
-    return [Entry(one.at, sentence(one), *look(one), one.detail, url_of(one)) for one in events]
+    shown = list(events)
+    phases = phase_names(shown)
+    return [Entry(one.at, sentence(one, phases), *look(one), one.detail, url_of(one)) for one in shown]
 
 
 def visible(actor: Actor) -> QuerySet[Event]:
