@@ -201,7 +201,7 @@ def _rule(facts: Facts, seat: approvals.Standing) -> Verdict:
     if seat.met:
         return Verdict(gate, "passed", f"Approved by {signed}.", [], None, link)
     who = sorted(facts.names.get(person, "someone") for person in seat.candidates)
-    lack = f"{seat.missing} × {seat.rule.role}"
+    lack = f"{seat.missing} approval{'s' if seat.missing > 1 else ''} as {seat.rule.role}"
     given = f" {signed} has approved." if seat.by else ""
     if len(seat.candidates) < seat.missing:
         return Verdict(gate, "waiting", f"It needs {lack}, and nobody left can give it.{given}", who, None, link)

@@ -52,7 +52,8 @@ def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
         detail = "The requester and the author do not count"
         if rule.allow_requester or rule.allow_author:
             detail = "The requester may count" if rule.allow_requester else "The author may count"
-        said.append(Said("users", f"{rule.name.capitalize()}: **{rule.count} × {rule.role.name}**", detail))
+        count = "1 approval" if rule.count == 1 else f"{rule.count} approvals"
+        said.append(Said("users", f"{rule.name.capitalize()}: **{count}** as {rule.role.name}", detail))
     stop = phase.pipeline.prerelease_until
     if stop and phase.position > stop.position:
         said.append(Said("ban", "No pre-releases", f"They stop at {stop.name}"))

@@ -12,11 +12,11 @@ from relman.pages import choice, draw, fragment, number, page
 
 STATES = [
     ("all", "All"),
-    ("person", "Waiting for a person"),
+    ("person", "Needs a person"),
     ("motion", "In motion"),
     ("blocked", "Blocked"),
     ("scheduled", "Scheduled"),
-    ("ready", "Ready"),
+    ("ready", "Ready to promote"),
     ("current", "Up to date"),
 ]
 

@@ -243,13 +243,3 @@ def with_query(context: Context, **changes: Any) -> str:
         else:
             query[key] = str(value)
     return f"?{query.urlencode()}"
-
-
-@register.simple_tag
-def tile_name(tile: Any) -> str:
-    """What a screen reader says of a tile."""
-    parts = [f"{tile.phase.name} runs {tile.version}" if tile.version else f"{tile.phase.name}, not deployed yet"]
-    if tile.version and tile.health:
-        parts.append(words.look(tile.health).word.lower())
-    said = ", ".join(parts) + "."
-    return f"{said} {tile.pending.text}." if tile.pending else said
