@@ -27,6 +27,7 @@ __all__ = [
     "check",
     "ensure",
     "forget",
+    "known",
     "place",
     "start_argv",
     "switch",
@@ -61,6 +62,11 @@ def sync(routes: Iterable[Route]) -> None:
     Equal routes disturb nothing. Unreachable: the gateway is down; what was told holds from its next start.
     """
     server.sync(place(), routes)
+
+
+def known() -> list[Route]:
+    """The routes that the gateway was told last, by number: to see without asking it whether one is missing."""
+    return server.known(place())
 
 
 def ensure(route: Route) -> None:

@@ -295,7 +295,7 @@ def _answer(reason: str, status: int, title: str, sentence: str) -> list[Json]:
 
 def _logs() -> Json:
     """Warnings, and each request that failed, without headers (passes, tokens) and queries (one-time codes). Caddy
-    calls a failure that an error page has answered DEBUG."""
+    calls a failure that an error page has answered DEBUG; of its admin socket it says only that it is one."""
     careful = {
         "format": "filter",
         "wrap": {"format": "json"},
@@ -307,6 +307,6 @@ def _logs() -> Json:
     }
     failed = "http.log.error"
     return {
-        "default": {"level": "WARN", "exclude": [failed], "encoder": careful},
+        "default": {"level": "WARN", "exclude": [failed, "admin"], "encoder": careful},
         "failed": {"level": "DEBUG", "include": [failed], "encoder": careful},
     }

@@ -19,6 +19,10 @@ from phases.gateway import server, slots
 from phases.gateway.place import Place
 from phases.gateway.routes import Route
 
+QA = Route(7, "shop.qa.localhost", public=False)
+LIVE = Route(8, "shop.live.localhost", public=True)
+HTML = "text/html,application/xhtml+xml"
+
 
 def free_port() -> int:
     with socket.socket() as found:

@@ -26,6 +26,7 @@ from phases.gateway import pages, probe
 from phases.models import Environment, Grant, Pass, Pipeline, Role, User
 from relman.actors import Actor
 from relman.audit.models import Event
+from tests.phases.world import World, build
 
 SYSTEM = Actor.system
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -56,14 +57,13 @@ class Town:
 
 
 @pytest.fixture
-def town(db: None) -> Town:
-    pipeline = actions.create_pipeline("dev-qa-stage-live", actor=SYSTEM(), name="Standard", slug="standard")
-    shop = actions.create_application(pipeline, actor=SYSTEM(), name="Shop", slug="shop")
-    made = {
-        phase.slug: actions.create_environment(shop, phase, actor=SYSTEM(), driver="scripted")
-        for phase in pipeline.phases.all()
-    }
-    return Town(pipeline, made)
+def town(world: World) -> Town:
+    return furnished(world)
+
+
+def furnished(world: World) -> Town:
+    made = {phase.slug: world.environment(phase.slug) for phase in world.pipeline.phases.all()}
+    return Town(world.pipeline, made)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def passed(client: Client, environment: Environment) -> str:
 def test_a_person_with_the_right_walks_in(town: Town) -> None:
     client = signed_in(town.person("jane", "qa-engineer"))
     away = begin(client, town.qa, "/cart?item=1")
-    assert away["Location"].startswith(f"http://shop.qa.localhost:{settings.GATEWAY_PORT}/_relman/enter?code=")
+    assert away["Location"].startswith(f"http://till.qa.localhost:{settings.GATEWAY_PORT}/_relman/enter?code=")
     back = enter(town.qa, code_of(away), "/cart?item=1")
     assert back["Location"] == "/cart?item=1"
     morsel = back.cookies[COOKIE]
@@ -142,7 +142,7 @@ def test_a_person_with_the_right_walks_in(town: Town) -> None:
 def test_opening_an_environment_is_recorded_and_so_is_a_refusal(town: Town) -> None:
     begin(signed_in(town.person("jane", "qa-engineer")), town.qa)
     done = Event.objects.get(verb="environment.opened")
-    assert (done.outcome, done.actor_name, done.phase, done.application) == ("done", "jane", "qa", "shop")
+    assert (done.outcome, done.actor_name, done.phase, done.application) == ("done", "jane", "qa", "till")
     begin(signed_in(town.person("dev", "developer")), town.environments["stage"])
     assert Event.objects.filter(verb="environment.opened", outcome="refused", phase="stage").count() == 1
 
@@ -206,9 +206,8 @@ def test_only_hashes_are_kept(town: Town) -> None:
     assert code not in str(row) and cookie not in str(row)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_code_raced_for_is_won_once(transactional_town: Town) -> None:
-    town = transactional_town
+def test_a_code_raced_for_is_won_once(transactional_db: None) -> None:
+    town = furnished(build())
     code = code_of(begin(signed_in(town.person("jane", "qa-engineer")), town.qa))
     won: list[str] = []
 
@@ -226,11 +225,6 @@ def test_a_code_raced_for_is_won_once(transactional_town: Town) -> None:
     for racer in racers:
         racer.join()
     assert len(won) == 1
-
-
-@pytest.fixture
-def transactional_town(transactional_db: None, town: Town) -> Town:
-    return town
 
 
 def test_old_passes_are_forgotten(town: Town) -> None:
@@ -255,7 +249,7 @@ def test_nobody_is_sent_elsewhere(town: Town, path: str) -> None:
     client = signed_in(town.person("jane", "qa-engineer"))
     away = begin(client, town.qa, path)
     assert parse_qs(urlsplit(away["Location"]).query)["next"] == ["/"]
-    assert urlsplit(away["Location"]).hostname == "shop.qa.localhost"
+    assert urlsplit(away["Location"]).hostname == "till.qa.localhost"
     assert enter(town.qa, code_of(away), path)["Location"] == "/"
 
 
