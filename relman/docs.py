@@ -48,6 +48,11 @@ class Operation:
     fields: list[Field] = field(default_factory=list)
     curl: str = ""
 
+    @property
+    def parts(self) -> list[str]:
+        """The words of its path: a line may break between them."""
+        return self.path.strip("/").split("/")
+
 
 @dataclass(frozen=True)
 class Section:

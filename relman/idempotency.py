@@ -81,11 +81,6 @@ def once(actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpRe
     return response
 
 
-def clean_keys() -> int:
-    """Forget keys older than 24 hours; how many. Called by the sweep."""
-    return int(_rows().filter(created_at__lt=clock.now() - KEPT_FOR).delete()[0])
-
-
 def _rows() -> Any:
     # By name: the foundations are imported by `phases`, which must not know `releases`.
     return apps.get_model("releases", "IdempotencyKey").objects

@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
     "PREPROCESSING_HOOKS": ["relman.schema.ours"],
     "ENUM_NAME_OVERRIDES": {
         "PromotionStatus": "releases.statuses.STATUSES",

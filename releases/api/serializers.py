@@ -12,7 +12,8 @@ from phases.serializers import Account
 from releases.models import Approval, Change, Promotion, Release, Step
 from relman.api import Body
 
-LONGEST_TEXT = 20_000
+LONGEST_TEXT = 10_000
+LONGEST_NOTES = 100_000
 MOST_CHANGES = 1_000
 
 
@@ -123,7 +124,7 @@ class NewRelease(Body):
 
     version = serializers.CharField(max_length=128)
     artifact = serializers.FileField(max_length=255, allow_empty_file=True)
-    notes = serializers.CharField(max_length=LONGEST_TEXT, required=False, allow_blank=True)
+    notes = serializers.CharField(max_length=LONGEST_NOTES, required=False, allow_blank=True)
     commit = serializers.CharField(max_length=64, required=False, allow_blank=True)
     author = serializers.CharField(max_length=150, required=False, allow_blank=True)
     changes = Changes(required=False, help_text='JSON: [{"title": "…", "kind": "…", "ticket": "…", "author": "…"}]')

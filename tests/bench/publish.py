@@ -34,7 +34,7 @@ def main() -> int:
     with stack() as variables:
         enter(variables)
         token, home = prepare(), Path(variables["RELMAN_HOME"])
-        with web({"RELMAN_WEB_SWEEP": "0"}, home / "log" / "web.log") as server:
+        with web({}, home / "log" / "web.log") as server:
             return compare(server, token, home, wanted.megabytes)
 
 
