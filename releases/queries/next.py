@@ -7,6 +7,7 @@ as the verbs do (`gates.evaluate`), with the facts that `courses.load` has read 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from phases.models import Phase
 from releases import approvals, gates, statuses
@@ -157,8 +158,13 @@ def _of_verdict(view: Reader, phase: Phase, move: Move, verdict: gates.Verdict) 
         text = f"Scheduled for **{clock(move.not_before, view.now)}**"
         return Next("scheduled", text, until=move.not_before, action=look)
     if verdict.gate == "environment" and verdict.state == "waiting":
-        return Next("errored", verdict.reason, action=look)
-    return Next(KIND_OF_GATE.get(verdict.gate, "dependency"), verdict.reason, since=move.requested_at, action=look)
+        return Next("errored", said(verdict), action=look)
+    return Next(KIND_OF_GATE.get(verdict.gate, "dependency"), said(verdict), since=move.requested_at, action=look)
+
+
+def said(verdict: gates.Verdict) -> str:
+    """A gate's reason as the board says it: no full stop after a single sentence."""
+    return verdict.reason.rstrip(".")
 
 
 # --- approvals
@@ -263,7 +269,7 @@ def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
     base = f"/apps/{course.application.slug}/{phase.slug}/"
     if held:
         kind = KIND_OF_GATE.get(held[0].gate, "dependency")
-        return [Next(kind, held[0].reason, action=Action("view", "View", held[0].link or base))]
+        return [Next(kind, said(held[0]), action=Action("view", "View", held[0].link or base))]
     may = view.may("promote", phase.pk, course.application.pk)
     action = Action("promote", f"Promote to {phase.name}", f"{base}promote/?version={build.version}") if may else None
     return [Next("ready", f"**{build.version}** can go to **{phase.name}**", action=action)]
@@ -283,9 +289,7 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
     place, base = course.places[phase.pk], f"/apps/{course.application.slug}"
     here = f"{base}/{phase.slug}/"
     reached = view.reached.get(build.id, frozenset())
-    set_here = view.keys.get(place.environment, frozenset())
     live, stop = place.live, phase.pipeline.prerelease_until
-    lower = bool(live and build.precedence < live.build.precedence)
     errored = place.trouble if place.trouble and place.trouble.status == "errored" else None
     return gates.Facts(
         now=view.now,
@@ -296,31 +300,48 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
         earlier=[_earlier(course, one, one.pk in reached) for one in course.phases if one.position < phase.position],
         succeeded_here=phase.pk in reached,
         live_version=live.build.version if live else "",
-        lower=lower,
-        allow_lower=bool(move and move.allow_lower),
+        lower=bool(live and build.precedence < live.build.precedence),
         prerelease=build.channel != "stable",
         prerelease_ends=stop.name if stop and phase.position > stop.position else "",
         withdrawn=build.withdrawn,
-        missing_keys=list(move.missing) if move else [key for key in build.required if key not in set_here],
+        missing_keys=_missing(view, place, build, move),
         environment_problems=problems_of(phase.name, place.findings, place.checked_at),
         blocked_by=errored.id if errored and (move is None or errored.id != move.id) else None,
-        rules=rules(move) if move else (),
-        signatures=signatures(move) if move else (),
-        approvers=view.approvers.get(phase.pk, {}),
-        names=view.names,
-        barred=barred_people(move.requested_by, move.author) if move else {},
-        approve_before=move.approve_before if move else None,
-        not_before=move.not_before if move else None,
-        not_after=move.not_after if move else None,
-        holds=[
-            gates.Hold(hold.reason, hold.by, phase.name if hold.phase else f"{course.application.name} in {phase.name}")
-            for hold in place.holds
-        ],
+        holds=_holds(course, phase, place),
         link_release=f"{base}/releases/{build.version}/",
         link_environment=here,
         link_configuration=f"{here}configuration/",
-        link_approve=f"/approvals/{move.id}/" if move else "",
+        **(_of_move(view, phase, move) if move else {}),
     )
+
+
+def _of_move(view: Reader, phase: Phase, move: Move) -> dict[str, Any]:
+    """What only a promotion that exists has: rules, decisions, times."""
+    return {
+        "allow_lower": move.allow_lower,
+        "rules": rules(move),
+        "signatures": signatures(move),
+        "approvers": view.approvers.get(phase.pk, {}),
+        "names": view.names,
+        "barred": barred_people(move.requested_by, move.author),
+        "approve_before": move.approve_before,
+        "not_before": move.not_before,
+        "not_after": move.not_after,
+        "link_approve": f"/approvals/{move.id}/",
+    }
+
+
+def _missing(view: Reader, place: Place, build: Build, move: Move | None) -> list[str]:
+    """A promotion keeps the configuration that it was frozen with; a candidate would take today's."""
+    if move:
+        return list(move.missing)
+    here = view.keys.get(place.environment, frozenset())
+    return sorted(key for key in build.required if key not in here)
+
+
+def _holds(course: Course, phase: Phase, place: Place) -> list[gates.Hold]:
+    whole = f"{course.application.name} in {phase.name}"
+    return [gates.Hold(hold.reason, hold.by, phase.name if hold.phase else whole) for hold in place.holds]
 
 
 def _earlier(course: Course, phase: Phase, reached: bool) -> gates.Earlier:

@@ -9,7 +9,9 @@ from django.contrib.auth.models import Group
 
 from phases import actions as places
 from phases.models import Environment, Role
-from releases import actions, queries
+from releases import actions, gates, queries
+from releases.queries.courses import candidate, load
+from releases.queries.next import facts
 from tests import factories
 
 
@@ -149,7 +151,7 @@ def test_a_lock_blocks(shop):
     places.lock(shop.environments["dev"], actor=shop.actor("devops"), reason="Cleaning up.")
     _, row = tiles(shop)
     assert (row.next.kind, row.state) == ("locked", "blocked")
-    assert "Cleaning up." in row.next.text
+    assert row.next.text.endswith("Cleaning up")
 
 
 def test_a_missing_key_blocks_and_is_named(shop):
@@ -191,6 +193,36 @@ def test_scheduled_says_when(shop):
     found, row = tiles(shop)
     assert row.next.kind == "scheduled" and row.next.text.startswith("Scheduled for **")
     assert len(found["dev"].pending.text) <= 24
+
+
+def test_the_board_asks_the_gates_as_the_verbs_do(shop):
+    """The facts that are read for all places at once say the same as those for one promotion."""
+    shop.release("0.9.0", manifest={"configuration": {"required": ["ABSENT"]}})
+    release = shop.release(manifest={"migrate": {"command": "true", "reversible": True}})
+    shop.bring(release, "dev", "qa", "stage")
+    waiting = shop.ask(release, "live")
+    actions.approve(waiting, actor=shop.actor("qa-engineer"))
+    shop.release("1.1.0-rc.1", manifest={"configuration": {"required": ["ABSENT", "B"]}})
+    places.lock(shop.environments["live"], actor=shop.actor("devops"), reason="Audit.")
+    actor = shop.actor("release-manager")
+    view, (course,) = load(actor)
+    for phase in course.shown:
+        place = course.places[phase.pk]
+        for move in place.open:
+            ours = gates.evaluate(facts(view, course, phase, move.build, move))
+            theirs = queries.verdicts_of(queries.get_promotion(actor, move.id))
+            assert [(one.gate, one.state, one.reason) for one in ours] == [
+                (one.gate, one.state, one.reason) for one in theirs
+            ]
+        build = candidate(course, phase)
+        if build and not place.open:
+            ours = gates.evaluate(facts(view, course, phase, build))
+            asked = queries.preview(
+                queries.get_release(actor, "shop", build.version), shop.environments[phase.slug], actor=actor
+            )
+            assert [(one.gate, one.state, one.reason) for one in ours if one.gate != "approvals"] == [
+                (one.gate, one.state, one.reason) for one in asked.verdicts if not one.gate.startswith("approval")
+            ]
 
 
 # --- who sees what
