@@ -15,7 +15,7 @@ from phases.drivers.local.layout import Layout
 from phases.drivers.local.supervisor import Supervisor
 from relman.embedded import up
 from relman.embedded.place import Place
-from relman.embedded.process import SYSTEM_PATH, Service, tied
+from relman.embedded.process import SYSTEM_PATH, Service, StartFailed, tied
 
 
 class Command(BaseCommand):
@@ -53,7 +53,10 @@ def gateway(place: Place, environment: Mapping[str, str]) -> Sequence[Service]:
     """Caddy, with the addresses of all environments as last told."""
 
     def command() -> tuple[list[str], dict[str, str]]:
-        return routing.start_argv(place.home, place.gateway_port, place.port)
+        try:
+            return routing.start_argv(place.home, place.gateway_port, place.port)
+        except routing.GatewayError as error:
+            raise StartFailed(str(error)) from error
 
     argv, variables = command()
     tied_argv = tied(argv, signal.SIGKILL)
