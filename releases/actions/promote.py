@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -106,8 +106,11 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
         promotion = _draft(release, locked, wish, actor)
         promotion.save()
         plan.write_steps(promotion)
-        verdicts = gates.evaluate(facts_of(promotion))
+        known = facts_of(promotion)
+        verdicts = gates.evaluate(known)
         if gates.state_of(verdicts) == "failed":
+            # There will be no promotion to look at.
+            verdicts = gates.evaluate(replace(known, link_approve=""))
             raise Refused(gates.refusal(verdicts), verdicts=verdicts)
         record(
             "promotion.requested",

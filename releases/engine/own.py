@@ -21,6 +21,9 @@ from phases.drivers.base import (
 )
 from releases.models import Promotion
 
+LAST_WORDS = 30
+"""Lines of the application's own log that a failed verification shows."""
+
 
 def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
     """Every new instance passes its health check N times in a row within the limit, and says the right version."""
@@ -32,14 +35,21 @@ def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
             return Again(0.0, "Stopped.")
         good, last, final = look(promotion, driver, context)
         if final:
-            return Failed(last)
+            return unhealthy(driver, context, last)
         passed = passed + 1 if good else 0
         context.log(f"Health check: {last}" if not good else f"Health check {passed} of {rule['passes']}: {last}")
         if time.monotonic() > end:
-            return Failed(f"It did not get healthy within {float(rule['within']):.0f} s. {last}")
+            return unhealthy(driver, context, f"It did not get healthy within {float(rule['within']):.0f} s. {last}")
         if passed < int(rule["passes"]):
             time.sleep(float(rule["interval"]))
     return Succeeded(last)
+
+
+def unhealthy(driver: Driver, context: Context, reason: str) -> Failed:
+    """The end of a verification, with what the application itself said last."""
+    for line in driver.log(context.target, LAST_WORDS):
+        context.log(f"│ {line}")
+    return Failed(reason)
 
 
 def look(promotion: Promotion, driver: Driver, context: Context) -> tuple[bool, str, bool]:
