@@ -32,3 +32,10 @@ def tell_gateway(environments: Iterable[Environment]) -> None:
 def forget_at_gateway(environment_id: int) -> None:
     """After commit, take the route away."""
     transaction.on_commit(lambda: later(lambda: gateway.forget(environment_id)), robust=True)
+
+
+def keep_in_step() -> None:
+    """Tell the gateway again when it knows other routes than the record: a telling may be lost with its process."""
+    wanted = sorted(routes(), key=lambda route: route.environment)
+    if wanted != sorted(gateway.known(), key=lambda route: route.environment):
+        gateway.sync(wanted)

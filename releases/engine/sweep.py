@@ -23,6 +23,7 @@ from releases.dispatch import ring_now
 from releases.engine import advance_waiting, health
 from releases.models import Heartbeat, IdempotencyKey, Outbox, Promotion
 from releases.transitions import advance
+from phases import routing
 from relman.actors import Actor
 from relman.audit import chain
 from relman.clock import now
@@ -82,7 +83,7 @@ def round_once() -> bool:
         for part in (send_outbox, ring_again, wake, expire):
             part()
     # The rest takes its own locks, and must not hold up the doorbells.
-    for job in (advance_waiting.all_waiting, seal_record, tidy, health.look_around):
+    for job in (advance_waiting.all_waiting, seal_record, tidy, routing.keep_in_step, health.look_around):
         _guarded(job)
     return True
 
