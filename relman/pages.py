@@ -22,6 +22,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
 
 from relman import http, idempotency
 from relman.errors import NotFound, RelManError
@@ -44,8 +45,16 @@ class Done:
 
 
 def page(view: View[P]) -> View[P]:
-    """A page for people: who is not signed in goes to the sign-in. Never stored by a shared cache."""
+    """A page to look at: who is not signed in goes to the sign-in. Never stored by a shared cache."""
+    return _for_people(view, ("GET", "HEAD"))
 
+
+def acting(view: View[P]) -> View[P]:
+    """As `page`, with a form: it takes POST too."""
+    return _for_people(view, ("GET", "HEAD", "POST"))
+
+
+def _for_people(view: View[P], methods: tuple[str, ...]) -> View[P]:
     @wraps(view)
     def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         response = view(request, *args, **kwargs)
@@ -53,7 +62,9 @@ def page(view: View[P]) -> View[P]:
             patch_cache_control(response, private=True, no_cache=True)
         return response
 
-    return login_required(inner)
+    guarded = require_http_methods(methods)(login_required(inner))
+    guarded.methods = methods  # type: ignore[attr-defined]
+    return guarded
 
 
 def is_fragment(request: HttpRequest) -> bool:

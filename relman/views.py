@@ -24,7 +24,7 @@ from phases.views import gate
 from relman import forms
 from relman.errors import RelManError
 from relman.identity import actor_of
-from relman.pages import choice, draw, filled, local, page, whole
+from relman.pages import acting, choice, draw, filled, local, page, whole
 
 WRONG = "The user name or the password is wrong."
 ROOM = "/_gate/begin"
@@ -93,7 +93,7 @@ def signout(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@page
+@acting
 def me(request: HttpRequest) -> HttpResponse:
     """One's profile: display, tokens, roles."""
     user = _user(request)

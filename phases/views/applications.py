@@ -11,10 +11,10 @@ from phases import actions, forms, permissions
 from phases.actions.checks import require_team
 from phases.queries import get_application, pipelines_of
 from relman.identity import actor_of
-from relman.pages import Done, filled, form_page, page
+from relman.pages import Done, acting, filled, form_page
 
 
-@page
+@acting
 def new(request: HttpRequest) -> HttpResponse:
     """A new application on a pipeline."""
     actor = actor_of(request)
@@ -36,7 +36,7 @@ def new(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page
+@acting
 def edit(request: HttpRequest, application: str) -> HttpResponse:
     """An application's words."""
     actor = actor_of(request)

@@ -12,10 +12,10 @@ from phases import actions, forms, permissions
 from phases.models import Application, Environment, Phase
 from phases.queries import get_application, get_component, get_environment, get_phase_of
 from relman.identity import actor_of
-from relman.pages import Done, Trail, filled, form_page, page
+from relman.pages import Done, Trail, acting, filled, form_page
 
 
-@page
+@acting
 def new(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """A place for an application in a phase."""
     actor = actor_of(request)
@@ -38,7 +38,7 @@ def new(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def edit(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Its size and settings."""
     actor = actor_of(request)
@@ -60,7 +60,7 @@ def edit(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def remove(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Take it away, while nothing was promoted into it."""
     actor = actor_of(request)
@@ -83,7 +83,7 @@ def remove(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def check(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Ask the target whether one could deploy there now. Speaks to the target: never inside a transaction."""
     actor = actor_of(request)
@@ -106,7 +106,7 @@ def check(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     return HttpResponseRedirect(_home_of(found))
 
 
-@page
+@acting
 def new_component(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Name a piece of infrastructure that it uses."""
     actor = actor_of(request)
@@ -128,7 +128,7 @@ def new_component(request: HttpRequest, application: str, phase: str) -> HttpRes
     )
 
 
-@page
+@acting
 def remove_component(request: HttpRequest, application: str, phase: str, component: int) -> HttpResponse:
     """Forget one."""
     actor = actor_of(request)

@@ -11,10 +11,10 @@ from phases import actions, forms, permissions
 from phases.actions.checks import require_team
 from phases.queries import get_phase, get_pipeline, phases_of
 from relman.identity import actor_of
-from relman.pages import Done, filled, form_page, page
+from relman.pages import Done, acting, filled, form_page
 
 
-@page
+@acting
 def new(request: HttpRequest) -> HttpResponse:
     """A new pipeline, from a template or a list."""
     actor = actor_of(request)
@@ -35,7 +35,7 @@ def new(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page
+@acting
 def edit(request: HttpRequest, pipeline: str) -> HttpResponse:
     """A pipeline's words, and where pre-releases stop."""
     actor = actor_of(request)
@@ -60,7 +60,7 @@ def edit(request: HttpRequest, pipeline: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def new_phase(request: HttpRequest, pipeline: str) -> HttpResponse:
     """One more phase."""
     actor = actor_of(request)
@@ -84,7 +84,7 @@ def new_phase(request: HttpRequest, pipeline: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def edit_phase(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     """A phase's words and flags."""
     actor = actor_of(request)
@@ -108,7 +108,7 @@ def edit_phase(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def remove_phase(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     """Take a phase out, while nothing is in it."""
     actor = actor_of(request)

@@ -13,7 +13,7 @@ from releases.queries.approvals import approvals_page
 from releases.queries.approve import approve_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, answer, choice, dialog, draw, filled, fragment, page
+from relman.pages import Done, acting, answer, choice, dialog, draw, filled, fragment, page
 
 
 @page
@@ -29,7 +29,7 @@ def count(request: HttpRequest) -> HttpResponse:
     return fragment(request, "_count_approvals.html")
 
 
-@page
+@acting
 def approve(request: HttpRequest, promotion: int) -> HttpResponse:
     """Everything one needs for a yes or a no, and the form for it."""
     actor = actor_of(request)

@@ -13,7 +13,7 @@ from releases.queries.audit import Line, audit_page, events_of, line
 from relman.audit import chain
 from relman.clock import now
 from relman.identity import actor_of
-from relman.pages import draw, number, page
+from relman.pages import acting, draw, number, page
 
 MOST = 20_000
 """Lines of an export."""
@@ -21,7 +21,7 @@ FILTERS = ("q", "application", "phase", "verb", "outcome")
 COLUMNS = ("at", "actor", "role", "via", "verb", "outcome", "text", "detail", "subject", "digest")
 
 
-@page
+@acting
 def audit(request: HttpRequest) -> HttpResponse:
     """The record, as far as the reader may see it. POST walks the chain and says what it found."""
     before, after = (number(request.GET.get(name), 0) or None for name in ("before", "after"))

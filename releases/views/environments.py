@@ -18,7 +18,7 @@ from releases.queries.dialogs import promote_dialog, rollback_dialog
 from releases.queries.environment import configuration_page, environment_page, lock_dialog
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, Trail, answer, dialog_page, draw, filled, page
+from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page
 
 
 @page
@@ -29,7 +29,7 @@ def environment(request: HttpRequest, application: str, phase: str) -> HttpRespo
     return draw(request, "environment.html", environment_page(actor, found))
 
 
-@page
+@acting
 def configuration(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """All values of an environment; setting and removing them."""
     actor = actor_of(request)
@@ -53,7 +53,7 @@ def configuration(request: HttpRequest, application: str, phase: str) -> HttpRes
     )
 
 
-@page
+@acting
 def promote(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Bring a release there."""
     actor = actor_of(request)
@@ -79,7 +79,7 @@ def promote(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Go back to what ran there."""
     actor = actor_of(request)
@@ -106,7 +106,7 @@ def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse
     )
 
 
-@page
+@acting
 def lock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Hold what would start there."""
     actor = actor_of(request)
@@ -130,7 +130,7 @@ def lock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     )
 
 
-@page
+@acting
 def unlock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Let what was held go on."""
     actor = actor_of(request)

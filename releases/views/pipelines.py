@@ -14,10 +14,10 @@ from phases.queries import get_phase, get_pipeline, phases_of
 from releases.queries.pipeline import phase_page, pipeline_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, answer, draw, filled, page
+from relman.pages import Done, acting, answer, draw, filled, page
 
 
-@page
+@acting
 def pipeline(request: HttpRequest, pipeline: str) -> HttpResponse:
     """The phases in order. Whoever manages access in all of them moves them and adds one."""
     actor = actor_of(request)

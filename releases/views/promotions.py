@@ -14,7 +14,7 @@ from releases.models import Promotion
 from releases.queries.logs import log_text
 from releases.queries.promotion import promotion_log, promotion_page
 from relman.identity import actor_of
-from relman.pages import Done, dialog_page, draw, filled, fragment, number, page
+from relman.pages import Done, acting, dialog_page, draw, filled, fragment, number, page
 
 
 @page
@@ -55,31 +55,31 @@ def log_file(request: HttpRequest, promotion: int) -> HttpResponse:
     return response
 
 
-@page
+@acting
 def cancel(request: HttpRequest, promotion: int) -> HttpResponse:
     """Withdraw it before it runs."""
     return _end(request, promotion, "cancel", actions.cancel, "The promotion is cancelled.")
 
 
-@page
+@acting
 def abort(request: HttpRequest, promotion: int) -> HttpResponse:
     """Stop it while it runs."""
     return _end(request, promotion, "abort", actions.abort, "It stops at the next safe place.")
 
 
-@page
+@acting
 def retry(request: HttpRequest, promotion: int) -> HttpResponse:
     """Ask for it again."""
     return _end(request, promotion, "retry", actions.retry, "Asked for again.")
 
 
-@page
+@acting
 def reject(request: HttpRequest, promotion: int) -> HttpResponse:
     """Say no to it."""
     return _end(request, promotion, "reject", actions.reject, "You rejected it. The team reads your comment.")
 
 
-@page
+@acting
 def resolve(request: HttpRequest, promotion: int) -> HttpResponse:
     """Say what is true of one whose outcome is unknown."""
 

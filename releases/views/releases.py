@@ -17,7 +17,7 @@ from releases.queries.release import compare as compared
 from releases.queries.release import release_page, withdraw_dialog
 from relman.errors import RelManError
 from relman.identity import actor_of
-from relman.pages import Done, answer, dialog_page, draw, filled, page
+from relman.pages import Done, acting, answer, dialog_page, draw, filled, page
 
 
 @page
@@ -49,7 +49,7 @@ def may_publish(request: HttpRequest, application: str) -> None:
 
 
 @uploads.checked_by(may_publish)
-@page
+@acting
 def new(request: HttpRequest, application: str) -> HttpResponse:
     """Publish a release from an uploaded archive."""
     may_publish(request, application)
@@ -82,13 +82,13 @@ def new(request: HttpRequest, application: str) -> HttpResponse:
     return answer(request, form, act, show)
 
 
-@page
+@acting
 def yank(request: HttpRequest, application: str, version: str) -> HttpResponse:
     """No new promotions of it."""
     return _withdraw(request, application, version, actions.yank, "yank")
 
 
-@page
+@acting
 def quarantine(request: HttpRequest, application: str, version: str) -> HttpResponse:
     """No new promotions of it, and what waits ends."""
     return _withdraw(request, application, version, actions.quarantine, "quarantine")

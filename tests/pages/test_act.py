@@ -350,9 +350,11 @@ def test_phases_are_added_moved_edited_and_removed(world):
     browser = world.browser("devops")
     sent = {"add": "1", "name": "Demo", "slug": "demo", "after": "qa", "like": "qa", "optional": "on"}
     assert browser.post("/pipelines/shop/", sent).status_code == 302
-    order = lambda: list(
-        Phase.objects.filter(pipeline__slug="shop").order_by("position").values_list("slug", flat=True)
-    )
+
+    def order():
+        rows = Phase.objects.filter(pipeline__slug="shop").order_by("position")
+        return list(rows.values_list("slug", flat=True))
+
     assert order() == ["dev", "qa", "demo", "stage", "live"]
     assert browser.post("/pipelines/shop/", {"earlier": "demo"}).status_code == 302
     assert order() == ["dev", "demo", "qa", "stage", "live"]

@@ -94,7 +94,8 @@ def test_a_fragment_carries_the_id_that_the_page_swaps(world):
 @pytest.mark.parametrize(
     "path",
     ["/apps/nothing/", "/apps/shop/nowhere/", "/apps/shop/releases/9.9.9/", "/promotions/987654/",
-     "/promotions/99999999999999999999999/", "/pipelines/nothing/", "/apps/shop/live/promote/?version=9.9.9", "/board/row/nothing/"],
+     "/promotions/99999999999999999999999/", "/pipelines/nothing/",
+     "/apps/shop/live/promote/?version=9.9.9", "/board/row/nothing/"],
 )  # fmt: skip
 def test_what_is_not_there_is_a_page_that_says_so(world, path):
     answer = world.browser("release-manager").get(path)

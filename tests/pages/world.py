@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.test import Client
+from django.test.client import ClientHandler
 
 from phases.models import User
 from releases.models import Promotion, Release
 from tests import factories
 
+HANDLER = ClientHandler(enforce_csrf_checks=False)
+"""Shared: each handler reads all static files anew when it loads the middleware."""
 ANONYMOUS, OUTSIDER = "anonymous", "outsider"
-FAILING = {"scripted": {"steps": [{"name": "break", "outcome": "failed"}]}}
 
 
 @dataclass
@@ -33,9 +34,10 @@ class World:
             return self.outsider
         return self.shop.actor(who).user
 
-    def browser(self, who: str, **options: Any) -> Client:
+    def browser(self, who: str) -> Client:
         """A browser in which that person is signed in."""
-        client = Client(raise_request_exception=True, **options)
+        client = Client()
+        client.handler = HANDLER
         user = self.user(who)
         if user is not None:
             client.force_login(user)
