@@ -33,7 +33,7 @@ def inspect(
     exited = _exited(place, instance)
     if instance.pid is None:
         return Probe(False, "The process has ended; its log says why.", exited=exited)
-    owner = processes.listens(record.port, instances.pids(place, record))
+    owner = instances.listens(place, record)
     if not owner:
         taken = f"Port {record.port} is held by another process than the one just started."
         return Probe(False, f"Nothing listens on port {record.port} yet." if owner is None else taken, exited=exited)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from phases.drivers.local.layout import Layout
@@ -39,4 +40,6 @@ def forget(home: Path) -> None:
     stop_supervisor(home)
     for folder in layout.targets().glob("e*"):
         shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        layout.targets().rmdir()
     shutil.rmtree(home / "targets", ignore_errors=True)

@@ -139,6 +139,14 @@ def pids(place: Place, record: Record) -> list[int]:
     return sorted({*group, *strays(record)})
 
 
+def listens(place: Place, record: Record) -> bool | None:
+    """Whether the instance has its port; False when somebody else has it, None when nobody does."""
+    process = processes.recorded(str(run_of(place, record.name))).get("process")
+    if process and processes.is_alive(process) and processes.listens(record.port, [process["pid"]]):
+        return True  # the usual case, without looking through all processes
+    return processes.listens(record.port, pids(place, record))
+
+
 def strays(record: Record) -> list[int]:
     """Processes that carry this instance's own environment."""
     return processes.strays({key: record.environment[key] for key in ("HOME", "PORT", "RELMAN_VERSION")})

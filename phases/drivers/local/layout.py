@@ -22,6 +22,7 @@ from phases.drivers.base import Terminal
 from phases.drivers.ledger import file_lock
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+ELSEWHERE = Path("/var/lib/relman")
 LONGEST_SOCKET = 100
 FIRST_USER, LAST_USER = 1_900_000_000, 2_100_000_000
 """Beyond what distributions, containers and directory services give out."""
@@ -97,11 +98,10 @@ class Layout:
         given = os.environ.get("RELMAN_TARGETS")
         if given:
             return Path(given).resolve() / digest(self.home)
-        note = self.control / "place"
-        if not note.exists():
-            self.prepare()
-            note.write_text(str(self._choose()))
-        return Path(note.read_text())
+        inside = self.home / "targets"
+        elsewhere = ELSEWHERE / digest(self.home)
+        reachable = not is_root() or others_may_enter(inside)
+        return self.home / self._decided("place", "targets" if reachable else str(elsewhere))
 
     def place(self, environment: int) -> Place:
         """The folders of one environment, whether they exist or not."""
@@ -130,8 +130,8 @@ class Layout:
         if not is_root():
             return None
         if _mapped_users() > LAST_USER:
-            block = int(digest(self.home), 16) % 20_000 * 10_000
-            return FIRST_USER + block + environment % 10_000
+            block = self._decided("users", str(FIRST_USER + int(digest(self.home), 16) % 20_000 * 10_000))
+            return int(block) + environment % 10_000
         return FIRST_SMALL_USER + environment % (LAST_SMALL_USER - FIRST_SMALL_USER)
 
     def _first_time(self, place: Place) -> None:
@@ -141,11 +141,15 @@ class Layout:
                 shutil.rmtree(place.public, ignore_errors=True)
                 place.control.mkdir(mode=0o700)
 
-    def _choose(self) -> Path:
-        inside = self.home / "targets"
-        if not is_root() or others_may_enter(inside):
-            return inside
-        return Path("/var/lib/relman") / digest(self.home)
+    def _decided(self, name: str, value: str) -> str:
+        """What was decided when it was asked for the first time, so that a moved home finds its releases again."""
+        note = self.control / name
+        if not note.exists():
+            self.prepare()
+            beside = note.with_suffix(f".{os.getpid()}")
+            beside.write_text(value)
+            beside.replace(note)
+        return note.read_text()
 
 
 def make_reachable(folder: Path) -> None:

@@ -88,13 +88,13 @@ class Running:
         for record in gone:
             tick()
             with Fence(place.control).held(context.epoch, context.stop):
-                self.stop_one(place, record)
+                self._end(place, record)
                 self._note(context, place, "stopped", record.name)
+                instances.forget(place, record.name)
 
     def stop_one(self, place: Place, record: Record) -> None:
-        """Stop one instance and forget it; whoever left its process group is ended too."""
-        self._supervisor.remove(record.name, instances.run_of(place, record.name))
-        processes.end(lambda: instances.strays(record), 0.0)
+        """Stop one instance and forget it."""
+        self._end(place, record)
         instances.forget(place, record.name)
 
     def restore(self, place: Place, wanted: set[int]) -> dict[int, list[str]]:
@@ -109,6 +109,11 @@ class Running:
                 continue
             found.setdefault(record.promotion, []).append(self._bring_up(place, record).address)
         return found
+
+    def _end(self, place: Place, record: Record) -> None:
+        """Stop one instance; whoever left its process group is ended too."""
+        self._supervisor.remove(record.name, instances.run_of(place, record.name))
+        processes.end(lambda: instances.strays(record), 0.0)
 
     def _start_one(self, context: Context, place: Place, number: int) -> None:
         name = instances.name_of(context, number)
@@ -141,13 +146,13 @@ class Running:
         """It listens, or it ended with its port still free, which waiting does not change."""
         run = processes.recorded(str(instances.run_of(place, record.name)))
         process = run.get("process")
-        if process and processes.listens(record.port, instances.pids(place, record)):
+        if process and instances.listens(place, record):
             return True
         ended = process is not None and not processes.is_alive(process)
         return ended and processes.port_is_free(record.port)
 
     def _lost_port(self, place: Place, record: Record) -> bool:
-        return processes.listens(record.port, instances.pids(place, record)) is False
+        return instances.listens(place, record) is False
 
     def _move(self, context: Context, place: Place, record: Record) -> None:
         with Fence(place.control).held(context.epoch, context.stop):
@@ -164,7 +169,7 @@ class Running:
         return record
 
     def _note(self, context: Context, place: Place, what: str, name: str) -> None:
-        Ledger(place.control).append(
+        Ledger(place.control).append_missing(
             what, effect=context.effect_key, epoch=context.epoch, promotion=context.promotion, name=name
         )
 

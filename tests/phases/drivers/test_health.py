@@ -24,8 +24,7 @@ Talk = Callable[[socket.socket], None]
 @pytest.fixture
 def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Talk], Callable[[float], Probe]]]:
     """Serve with a function that talks on the raw socket; gives a function that inspects."""
-    monkeypatch.setattr("phases.drivers.local.processes.listens", lambda port, pids: True)
-    monkeypatch.setattr("phases.drivers.local.instances.pids", lambda place, record: [])
+    monkeypatch.setattr("phases.drivers.local.instances.listens", lambda place, record: True)
     servers: list[socket.socket] = []
 
     def serve(talk: Talk) -> Callable[[float], Probe]:

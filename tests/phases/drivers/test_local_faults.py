@@ -285,3 +285,47 @@ def test_a_home_with_a_long_name_and_odd_signs(tmp_path: Path) -> None:
     finally:
         installation.forget(folder)
         shutil.rmtree(base)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives applications users that need a way in")
+def test_a_home_that_others_cannot_enter_has_its_releases_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = Path(tempfile.mkdtemp(prefix="relman-drivers-"))
+    home, elsewhere = base / "closed" / "home", base / "open"
+    home.mkdir(parents=True)
+    home.parent.chmod(0o700)
+    base.chmod(0o711)
+    monkeypatch.setattr("phases.drivers.local.layout.ELSEWHERE", elsewhere)
+    machine = Installation(home)
+    try:
+        context, _, _ = running(machine)
+        assert machine.place(context.target).public.is_relative_to(elsewhere)
+        assert next(f for f in machine.driver.check(context.target) if f.name == "isolation").ok
+    finally:
+        installation.forget(home)
+    assert not any(elsewhere.iterdir())
+    shutil.rmtree(base)
+
+
+def test_what_a_forgotten_installation_left_is_not_taken_for_ours(local: Installation) -> None:
+    context = local.context(local.target(), local.package())
+    local.driver.run("unpack", context)
+    stale = local.place(context.target).release(1) / "stale"
+    stale.touch()
+    shutil.rmtree(local.place(context.target).control)
+    assert isinstance(local.driver.run("unpack", context), Succeeded)
+    assert not stale.exists()
+
+
+def test_a_home_that_was_moved_finds_its_releases_and_keeps_its_users() -> None:
+    base = Path(tempfile.mkdtemp(prefix="relman-drivers-"))
+    base.chmod(0o711)
+    (base / "old").mkdir()
+    machine = Installation(base / "old")
+    context = machine.context(machine.target(), machine.package())
+    machine.driver.run("unpack", context)
+    user = machine.layout.user(context.target.environment)
+    (base / "old").rename(base / "new")
+    moved = Installation(base / "new")
+    assert moved.layout.user(context.target.environment) == user
+    assert (moved.place(context.target).release(1) / "app.py").is_file()
+    shutil.rmtree(base)
