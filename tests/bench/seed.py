@@ -103,22 +103,22 @@ STATEMENTS = (
      AND r.version = '1.' || greatest(1, ceil(n::numeric * %(each)s / %(rounds)s)::int
                                           - CASE WHEN e.application_id %% 2 = 0 THEN p.position ELSE 1 END) || '.0'
     """,
-    # Every eighth application has something open in its last phase: waiting for an approval, or running.
+    # Every fifth application has something open in its last phase: waiting for an approval, or running.
     """
     INSERT INTO releases_promotion (environment_id, release_id, kind, status, reason, comment, requested_by_id,
         requested_at, allow_lower, snapshot, plan, target, rules, rules_read, seal, digest, snapshot_of, epoch,
         lease_owner, abort_reason, "left", cleanup, takeovers, started_at, finished_at, revision)
-    SELECT e.id, r.id, 'deploy', CASE WHEN e.application_id %% 16 = 0 THEN 'running' ELSE 'waiting' END,
+    SELECT e.id, r.id, 'deploy', CASE WHEN e.application_id %% 10 = 0 THEN 'running' ELSE 'waiting' END,
            '', '', NULL, now(), false, '{}', '[]', '{}',
            jsonb_build_array(jsonb_build_object('name', 'business', 'role', 'Business owner', 'count', 1,
                'allow_requester', false, 'allow_author', false, 'role_id',
                (SELECT id FROM phases_role WHERE slug = 'business-owner'))),
            '[]', 'seal', 'digest', 'today', 0, '', '', '{}', 'none', 0,
-           CASE WHEN e.application_id %% 16 = 0 THEN now() END, NULL, 1
+           CASE WHEN e.application_id %% 10 = 0 THEN now() END, NULL, 1
     FROM phases_environment e
     JOIN phases_phase p ON p.id = e.phase_id AND p.slug = 'live'
     JOIN releases_release r ON r.application_id = e.application_id AND r.version = '1.' || %(each)s || '.0'
-    WHERE e.application_id %% 8 = 0
+    WHERE e.application_id %% 5 = 0
     """,
     """
     INSERT INTO releases_step (promotion_id, number, kind, name, "when", resume, timeout, max_attempts, parameters,
