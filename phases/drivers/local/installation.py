@@ -40,6 +40,7 @@ def forget(home: Path) -> None:
     stop_supervisor(home)
     for folder in layout.targets().glob("e*"):
         shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        layout.targets().rmdir()
+    for folder in (layout.targets(), layout.socket.parent):
+        with suppress(OSError):
+            folder.rmdir()
     shutil.rmtree(home / "targets", ignore_errors=True)
