@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.faults.stack import Stack
@@ -57,6 +58,8 @@ class Drill:
 
         self.world = world.build(seed, each=each)
         self.wanted = workers
+        self.struck: list[tuple[int, float]] = []
+        """Promotions that a fault struck, and when the fault was over (seconds since 1970)."""
         self.more: dict[str, str] = {}
         """Further environment of the workers that are started from now on."""
         self.man()
@@ -70,10 +73,11 @@ class Drill:
     def close(self) -> None:
         self.stack.close()
 
-    def row(self, name: str, work: Callable[[Report, random.Random], None], seed: int) -> Report:
+    def row(self, name: str, work: Callable[[Drill, Report, random.Random], None], seed: int) -> Report:
         """Do something bad, wait for peace, check."""
         report, before = Report(name), len(self.stack.fallen())
-        work(report, random.Random(f"{name}-{seed}"))
+        self.struck.clear()
+        work(self, report, random.Random(f"{name}-{seed}"))
         return self.judge(report, before)
 
     def judge(self, report: Report, before: int = 0) -> Report:
@@ -89,8 +93,28 @@ class Drill:
             report.count(f"{fell['sign'].lower()} at {fell['point']}")
         report.lost, report.doubled, report.repeated = len(found.lost), len(found.doubled), found.repeated
         report.wrong += found.sentences
-        self.measure(report, fallen)
+        self.measure(report, [*self.struck, *((fell["promotion"], fell["at"]) for fell in fallen)])
         return report
+
+    def hit(self, pids: Iterable[int] | None = None) -> None:
+        """Remember whom the fault that is just over struck: who was in the hands of these processes, or everybody who
+        runs or is next."""
+        from django.db.models import Q
+
+        from releases.models import Promotion
+
+        rows = Promotion.objects.filter(status__in=("running", "verifying"))
+        if pids is None:
+            queued = Promotion.objects.filter(status="queued").order_by("environment_id", "id").distinct("environment_id")
+            rows = Promotion.objects.filter(Q(pk__in=rows) | Q(pk__in=[one.pk for one in queued]))
+        else:
+            hands = Q(pk=None)
+            for pid in pids:
+                hands |= Q(lease_owner__contains=f":{pid}:")
+            rows = rows.filter(hands)
+        moment = time.clock_gettime(time.CLOCK_REALTIME)
+        with contextlib.suppress(Exception):  # the database may be the next to go
+            self.struck += [(pk, moment) for pk in rows.values_list("pk", flat=True)]
 
     def restore(self) -> None:
         """Everything is up again, and nobody is stopped."""
@@ -100,7 +124,7 @@ class Drill:
             if not self.stack.is_up(name):
                 self.stack.up(name)
         for worker in self.stack.alive():
-            worker.signal(__import__("signal").SIGCONT)
+            worker.signal(signal.SIGCONT)
         world.forget_connections()
         self.man()
 
@@ -129,25 +153,20 @@ class Drill:
             seen = driver(promotion.environment.driver).instances(plan.target_of(promotion.environment))
             self.world.resolve(promotion, served=any(one.promotion == promotion.pk for one in seen))
 
-    def measure(self, report: Report, fallen: Sequence[dict[str, Any]]) -> None:
+    def measure(self, report: Report, struck: Iterable[tuple[int, float]]) -> None:
         """How long each struck promotion was silent after its fault."""
-        from releases.models import Promotion
-
-        for fell in fallen:
-            promotion = Promotion.objects.filter(pk=fell["promotion"]).first()
-            if promotion is None:
-                continue
-            first = self.alive_after(promotion.pk, fell["at"])
+        for promotion, moment in struck:
+            first = self.alive_after(promotion, moment)
             if first is not None:
-                report.slowest = max(report.slowest, first - fell["at"])
-                report.late += first - fell["at"] > LATE
+                report.slowest = max(report.slowest, first - moment)
+                report.late += first - moment > LATE
 
     def alive_after(self, promotion: int, moment: float) -> float | None:
         """When it was first heard of after that moment; None when there was nothing left to say."""
         from releases.models import LogLine
         from relman.audit.models import Event
 
-        since = datetime.fromtimestamp(moment, tz=__import__("datetime").UTC)
+        since = datetime.fromtimestamp(moment, tz=UTC)
         times = [
             LogLine.objects.filter(promotion=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),
             Event.objects.filter(promotion_id=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),

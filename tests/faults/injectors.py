@@ -36,16 +36,19 @@ def child(drill: Drill, report: Report, dice: random.Random) -> None:
     children = worker.children() if worker else []
     if children:
         with suppress(ProcessLookupError):
-            os.kill(dice.choice(children), signal.SIGKILL)
+            os.kill(pid := dice.choice(children), signal.SIGKILL)
             report.count("kill -9 of a worker's child")
+            drill.hit([pid])
 
 
 def worker(drill: Drill, report: Report, dice: random.Random) -> None:
     """kill -9 of a whole worker; another one comes after a while."""
     one = somebody(drill, dice)
     if one:
+        children = one.children()
         one.kill()
         report.count("kill -9 of a whole worker")
+        drill.hit(children)
     drill.man()
 
 
@@ -70,6 +73,7 @@ def partitioned(drill: Drill, report: Report, dice: random.Random) -> None:
     if one:
         one.signal(signal.SIGSTOP)
         report.count("SIGSTOP of a whole worker for twice the lease")
+        drill.hit(one.children())
         time.sleep(2 * LEASE)
         one.signal(signal.SIGCONT)
 
@@ -89,6 +93,7 @@ def broker_emptied(drill: Drill, report: Report, dice: random.Random) -> None:
     drill.stack.kill("valkey")
     report.count("broker kill -9, restarted empty")
     drill.stack.up("valkey")
+    drill.hit()
 
 
 def broker_away(drill: Drill, report: Report, dice: random.Random) -> None:
@@ -97,6 +102,7 @@ def broker_away(drill: Drill, report: Report, dice: random.Random) -> None:
     report.count("broker gone for seconds")
     time.sleep(dice.uniform(2, 5))
     drill.stack.up("valkey")
+    drill.hit()
 
 
 def database_killed(drill: Drill, report: Report, dice: random.Random) -> None:
@@ -104,6 +110,7 @@ def database_killed(drill: Drill, report: Report, dice: random.Random) -> None:
     drill.stack.kill("postgres")
     report.count("PostgreSQL kill -9")
     drill.stack.up("postgres")
+    drill.hit()
 
 
 def messages(drill: Drill, report: Report, dice: random.Random) -> None:

@@ -138,7 +138,7 @@ class Stack:
         self.postgres.create_database()
         for name in [name for name in os.environ if name.startswith("RELMAN_") or name.endswith("_KEY_FILE")]:
             del os.environ[name]
-        os.environ.update(self.variables)
+        os.environ.update({**self.variables, "RELMAN_LEASE": "60"})
         import django
 
         django.setup()
