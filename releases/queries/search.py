@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from phases import permissions
+from phases.models import Application
 from releases.queries.lookups import visible_promotions, visible_releases
 from relman.actors import Actor
 
@@ -42,10 +43,16 @@ def search(actor: Actor, q: str) -> SearchPage:
     return SearchPage(q, [*_applications(actor, words), *_releases(actor, words), *_places(actor, words)])
 
 
-def _applications(actor: Actor, words: list[str]) -> list[Found]:
+def matching(actor: Actor, words: list[str]) -> QuerySet[Application]:
+    """The applications that fit each of the words."""
     chosen = permissions.visible_applications(actor).select_related("pipeline")
     for word in words:
         chosen = chosen.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(pipeline__name__icontains=word))
+    return chosen
+
+
+def _applications(actor: Actor, words: list[str]) -> list[Found]:
+    chosen = matching(actor, words)
     return [
         Found("application", "box", one.name, one.pipeline.name, f"/apps/{one.slug}/")
         for one in chosen.order_by("name")[:EACH]

@@ -243,3 +243,19 @@ def with_query(context: Context, **changes: Any) -> str:
         else:
             query[key] = str(value)
     return f"?{query.urlencode()}"
+
+
+@register.filter
+def marked(text: str, q: str) -> SafeString:
+    """The text with the words of a question marked in it."""
+    wanted = "|".join(re.escape(word) for word in str(q).split())
+    if not wanted:
+        return conditional_escape(text)
+    parts = re.split(f"({wanted})", str(text), flags=re.IGNORECASE)
+    return format_html_join(
+        "", "{}{}", ((part, _mark(hit)) for part, hit in zip(parts[::2], [*parts[1::2], ""], strict=True))
+    )
+
+
+def _mark(hit: str) -> SafeString:
+    return format_html("<mark>{}</mark>", hit) if hit else SafeString("")

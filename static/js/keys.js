@@ -1,15 +1,13 @@
 /* Keyboard: section 11 of the design. Single keys only outside fields, and only when the profile allows them. */
+import { openPalette } from "./palette.js";
+
 const GO = { b: "/board/", a: "/approvals/", p: "/apps/" };
 let waitingForG = 0;
 
 export function shortcuts() {
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-      const search = document.querySelector("[data-search]");
-      if (search) {
-        event.preventDefault();
-        location.assign(search.href);
-      }
+      if (openPalette()) event.preventDefault();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;

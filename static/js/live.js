@@ -13,7 +13,9 @@ export function live() {
   document.addEventListener("focusout", () => setTimeout(retryHeld, 50));
   document.addEventListener("toggle", () => setTimeout(retryHeld, 50), true);
   document.addEventListener("close", () => setTimeout(retryHeld, 50), true);
-  document.addEventListener("htmx:afterSettle", () => line.reopen());
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!event.target.closest("dialog")) line.reopen();
+  });
   document.querySelector("[data-try-now]")?.addEventListener("click", () => line.reopen());
   icon(document.querySelector("[data-icon]"));
 }

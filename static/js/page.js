@@ -4,11 +4,13 @@ import { copyButtons } from "./copy.js";
 import { dialogs } from "./dialog.js";
 import { shortcuts } from "./keys.js";
 import { live } from "./live.js";
+import { palette } from "./palette.js";
 import { oneSubmit } from "./submit.js";
 
 theme();
 copyButtons();
 dialogs();
 shortcuts();
+palette();
 oneSubmit();
 live();
