@@ -229,5 +229,8 @@ def is_over(promotion: Promotion) -> bool:
 
 def promotion_shown(promotion: Promotion) -> Any:
     """A promotion as the API shows it, with today's verdicts while they still matter."""
-    promotion.verdicts = queries.verdicts_of(promotion) if promotion.is_open else []  # type: ignore[attr-defined]
+    verdicts = queries.verdicts_of(promotion) if promotion.is_open else []
+    # The steps of the way back are news only when they are walked.
+    steps = [step for step in promotion.steps.all() if step.when != "undo" or step.status != "pending"]
+    promotion.__dict__.update(verdicts=verdicts, shown=steps)
     return shapes.PromotionInFull(promotion).data

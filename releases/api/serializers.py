@@ -197,7 +197,7 @@ class PromotionShown(serializers.ModelSerializer[Promotion]):
 class PromotionInFull(PromotionShown):
     """A promotion with its steps, its gates' verdicts and its approvals."""
 
-    steps = StepShown(many=True)
+    steps = StepShown(many=True, source="shown")
     verdicts = VerdictShown(many=True)
     approvals = ApprovalShown(many=True)
 

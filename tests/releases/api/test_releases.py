@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
-from django.test import override_settings
+from django.test import Client, override_settings
+from django.urls import reverse
 
 from releases import storage, uploads
 from releases.models import Release
@@ -59,6 +61,21 @@ def test_who_may_not_publish_is_told_before_the_body_is_read(api, outsider, arch
     assert "Developer" in problem["roles"]
     refused(outsider.publish("shop", "1.0.0", archive()), 404, "not_found")
     refused(api().publish("shop", "1.0.0", archive()), 401, "unauthenticated")
+
+
+def test_a_pages_upload_is_refused_before_it_is_read_too(shop, archive, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("The body was read.")
+
+    monkeypatch.setattr(uploads.HashingUploadHandler, "new_file", never)
+    place, client = reverse("release-new", args=["shop"]), Client(enforce_csrf_checks=True)
+    form = {"version": "1.0.0"}
+    assert client.post(place, {**form, "artifact": BytesIO(archive())}).status_code == 302
+    client.force_login(shop.actor("qa-engineer").user)
+    assert client.post(place, {**form, "artifact": BytesIO(archive())}).status_code == 403
+    client.force_login(shop.actor("developer").user)
+    with override_settings(UPLOAD_MAX_BYTES=-(2**20)):
+        assert client.post(place, {**form, "artifact": BytesIO(archive())}).status_code == 413
 
 
 @override_settings(UPLOAD_MAX_BYTES=100)
