@@ -53,7 +53,7 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RELMAN_", "PYTEST_"))}
         return {**kept, **ports, "RELMAN_HOME": str(self.home), "RELMAN_DEMO": "1" if self.demo else ""}
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 120) -> None:
         """Return once it says that it is ready (a demo: seeded too)."""
         with self.screen.open("wb") as screen:
             command = [sys.executable, "manage.py", "up"]

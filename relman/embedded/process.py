@@ -31,7 +31,7 @@ class Service:
     """What it gets when its parent was killed."""
     grace: float = 10.0
     """Seconds between the polite signal and SIGKILL."""
-    patience: float = 60.0
+    patience: float = 120.0
     """Seconds that it may take to become ready."""
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None

@@ -19,7 +19,7 @@ from phases.drivers.local.supervisor import Supervisor
 from tests.installation import ROOT, Installation, free_ports, wait_until
 
 SERVICES = {"postgres", "valkey-server", "supervisord.py", "uvicorn", "celery", "caddy"}
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
