@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Count, F, Q
+from django.db.models import Count
 
 from phases import permissions
-from phases.models import Application, Phase
+from phases.models import Application, Environment, Phase
 from releases.queries.lookups import visible_promotions
 from releases.queries.search import Found, matching
 from relman.actors import Actor
@@ -21,7 +21,7 @@ def commands(actor: Actor, q: str) -> list[Found]:
     words = q.split()[:5]
     chosen = matching(actor, words) if words else permissions.visible_applications(actor)
     return [
-        *_new_releases(actor, chosen.order_by("name")[:EACH], bool(words)),
+        *_new_releases(actor, list(chosen.order_by("name")[:EACH]), bool(words)),
         *(_roll_backs(actor, list(chosen.order_by("name")[:EACH])) if words else _creations(actor)),
     ]
 
@@ -45,24 +45,17 @@ def _roll_backs(actor: Actor, chosen: Sequence[Application]) -> list[Found]:
         environment__application__in=chosen,
         environment__phase__in=permissions.phases_with(actor, "roll_back"),
     )
-    names = {
-        "application": F("environment__application__name"),
-        "slug": F("environment__application__slug"),
-        "phase": F("environment__phase__name"),
-        "place": F("environment__phase__slug"),
-    }
-    rows = here.values(position=F("environment__phase__position"), **names).annotate(
-        ran=Count("release", distinct=True)
-    )
+    several = here.values("environment").annotate(ran=Count("release", distinct=True)).filter(ran__gt=1)
+    places = Environment.objects.filter(pk__in=several.values("environment")).select_related("application", "phase")
     return [
         Found(
             "command",
             "undo-2",
-            f"Roll back {row['application']} in {row['phase']}",
+            f"Roll back {one.application.name} in {one.phase.name}",
             "Asks first",
-            f"/apps/{row['slug']}/{row['place']}/rollback/",
+            f"/apps/{one.application.slug}/{one.phase.slug}/rollback/",
         )
-        for row in rows.filter(Q(ran__gt=1)).order_by("application", "-position")[:EACH]
+        for one in places.order_by("application__name", "-phase__position")[:EACH]
     ]
 
 
