@@ -8,6 +8,7 @@ from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models.functions import Now
 
+from phases import actions as places
 from phases.models import Application, Component, Environment, Lock, Phase, Pipeline, Variable
 from releases.models import Approval, Promotion, Release
 from relman.audit.models import Event
@@ -329,7 +330,7 @@ def test_from_nothing_to_an_environment(world):
     ]  # fmt: skip
     assert browser.post("/apps/new/", {"pipeline": "cafe", "name": "Espresso"})["Location"] == "/apps/espresso/"
     assert Application.objects.get(slug="espresso").pipeline.slug == "cafe"
-    factories.places.grant(
+    places.grant(
         factories.Role.objects.get(slug="devops"), phases[0], actor=factories.administrator(), user=world.user("admin")
     )
     assert browser.get("/apps/espresso/dev/new/").status_code == 200

@@ -25,6 +25,8 @@ class World:
     outsider: User
     releases: dict[str, Release] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+    """Numbers that addresses need."""
 
     def user(self, who: str) -> User | None:
         """An account by role: "admin", "outsider", "anonymous" (none), or a role's slug."""
