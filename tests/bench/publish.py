@@ -96,7 +96,7 @@ def floor(source: Path, target: Path) -> float:
     return time.perf_counter() - began
 
 
-def publish(server: Web, token: str, version: str, source: Path) -> float:
+def publish(server: Web, token: str, version: str, source: Path, *, slug: str = "shop") -> float:
     """Seconds until RelMan has answered 201."""
     head = (
         f'--relman-boundary-7f3a\r\nContent-Disposition: form-data; name="version"\r\n\r\n{version}\r\n'
@@ -105,7 +105,7 @@ def publish(server: Web, token: str, version: str, source: Path) -> float:
     tail = b"\r\n--relman-boundary-7f3a--\r\n"
     began = time.perf_counter()
     line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
-    line.putrequest("POST", "/api/v1/applications/shop/releases/")
+    line.putrequest("POST", f"/api/v1/applications/{slug}/releases/")
     line.putheader("Authorization", f"Bearer {token}")
     line.putheader("Content-Type", "multipart/form-data; boundary=relman-boundary-7f3a")
     line.putheader("Content-Length", str(len(head) + source.stat().st_size + len(tail)))

@@ -33,10 +33,11 @@ def main() -> int:
 
 def one_run(drill: Drill, rows: list[str], seed: int) -> list[Report]:
     """Each row once."""
+    from tests.faults.people import TOGETHER
     from tests.faults.rows import STORMS
 
     reports = []
-    for number, row in STORMS.items():
+    for number, row in {**STORMS, **TOGETHER}.items():
         if rows and number not in rows:
             continue
         begin = time.monotonic()

@@ -20,6 +20,7 @@ OPEN = {"waiting", "queued", "running", "verifying"}
 ACTIVE = {"running", "verifying"}
 SILENT = {"retire", "discard", "verify", "switch", "restore"}
 """Kinds without a line in the ledger."""
+NEVER_BEGUN = {"cancelled", "rejected", "superseded", "expired"}
 Line = Mapping[str, Any]
 
 
@@ -98,6 +99,10 @@ def one_effect(found: Found, ledger: list[Line], rows: list[Promotion], steps: M
             found.lost.append(f"step {key} is recorded as done, and the target knows nothing of it")
         if step.status == "pending" and key in applied:
             found.wrong.append(f"step {key} has had its effect, and the record says pending")
+    began = {row.pk for row in rows if row.status in NEVER_BEGUN}
+    found.wrong += [
+        f"effect {key} of a promotion that never began" for key in applied if int(key.split(":")[0]) in began
+    ]
     for line in ledger:
         number = known.get(str(line["effect"]))
         if line.get("repeated") and number is not None and number.resume != "idempotent":

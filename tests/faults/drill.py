@@ -102,7 +102,9 @@ class Drill:
         from django.db.models import Q
 
         from releases.models import Promotion
+        from tests.faults import world
 
+        world.forget_connections()
         rows = Promotion.objects.filter(status__in=("running", "verifying"))
         if pids is None:
             queued = Promotion.objects.filter(status="queued").order_by("environment_id", "id").distinct("environment_id")

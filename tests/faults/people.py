@@ -1,0 +1,281 @@
+"""The rows of FAULTS in which people do things at the same moment: double clicks, decisions, races; and uploads that break."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.faults.drill import Drill, Report
+
+
+def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Do all of them at the same moment; what each gave, or the error it raised."""
+    from django.db import connections
+
+    gate, answers = threading.Barrier(len(works)), [None] * len(works)
+
+    def body(number: int, work: Callable[[], Any]) -> None:
+        gate.wait(30)
+        try:
+            answers[number] = work()
+        except Exception as error:
+            answers[number] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=body, args=pair) for pair in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def token(drill: Drill) -> str:
+    """A token of a developer of the shops."""
+    from phases import tokens
+
+    actor = drill.world.shops[0].actor("developer")
+    assert actor.user is not None
+    return tokens.issue(actor.user, actor=actor, name=f"drill {time.monotonic_ns()}")[1]
+
+
+def call(port: int, secret: str, path: str, body: dict[str, Any], key: str) -> tuple[int, bytes]:
+    """One POST to the API."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    head = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json", "Idempotency-Key": key}
+    line.request("POST", f"/api/v1/{path}", json.dumps(body), head)
+    answer = line.getresponse()
+    return answer.status, answer.read()
+
+
+def double_click(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 11: one idempotency key twenty times at once gives twenty equal answers and one promotion."""
+    from releases.models import Promotion
+
+    port, secret = drill.stack.serve(), token(drill)
+    for number in range(3):
+        shop = dice.choice(drill.world.shops)
+        version = drill.world.releases[shop.environments["dev"].pk][-1].version
+        wish = {"application": shop.application.slug, "version": version, "phase": "dev"}
+        key, before = f"key-{dice.random()}", Promotion.objects.count()
+        answers = at_once([lambda: call(port, secret, "promotions/", wish, key)] * 20)  # noqa: B023
+        report.count("one key twenty times at once", 20)
+        report.wrong += [f"click {number}: {one}" for one in answers if not isinstance(one, tuple) or one[0] != 201]
+        if len({str(one) for one in answers}) != 1:
+            report.wrong.append(f"click {number}: answers differ: {answers[:3]}")
+        if Promotion.objects.count() != before + 1:
+            report.wrong.append(f"click {number} made {Promotion.objects.count() - before} promotions")
+        report.asked += 1
+
+
+def approvers(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 12: twenty approvers at once for two, one withdraws meanwhile: counted right, runs once."""
+    from phases import actions as places
+    from phases.models import Role
+    from releases import actions
+    from tests import factories
+
+    careful = drill.world.approving
+    live, role = careful.phase("live"), Role.objects.get(slug="business-owner")
+    people = [factories.person(f"owner-{number}-{dice.randint(0, 10**9)}") for number in range(20)]
+    for person in people:
+        places.grant(role, live, actor=factories.administrator(), user=person.user)
+    release = bring_near_live(drill)
+    places.set_rule(live, actor=factories.administrator(), name="business", role=role, count=2)
+    promotion = careful.ask(release, "live")
+    actions.approve(promotion, actor=careful.actor("qa-engineer"))
+    withdrawing = [lambda: later_withdraw(promotion, people[0])]
+    answers = at_once(
+        [*(lambda p=p: actions.approve(promotion, actor=p) for p in people), *withdrawing]  # type: ignore[misc]
+    )
+    report.count("approval at the same moment", 20)
+    counted = promotion.approvals.filter(decision="approved", voided_at=None).count()
+    said = sum(not isinstance(one, Exception) for one in answers[:20])
+    report.facts |= {"said yes": said, "withdrawn": not isinstance(answers[20], Exception), "counted": counted}
+    drill.world.accepted.append(promotion.pk)
+    report.asked += 1
+    drill.peace()
+    places.set_rule(live, actor=factories.administrator(), name="business", role=role, count=1)
+
+
+def later_withdraw(promotion: Any, person: Any) -> Any:
+    from releases import actions
+
+    time.sleep(0.05)
+    return actions.withdraw_approval(promotion, actor=person)
+
+
+def bring_near_live(drill: Drill) -> Any:
+    """A release of the careful shop that has reached stage, by the workers."""
+    from releases.models import Promotion
+
+    careful = drill.world.approving
+    known = careful.application.releases.order_by("id").first()
+    if known is not None:
+        return known
+    release = careful.release("1.0.0")
+    for phase in ("dev", "qa", "stage"):
+        promotion = careful.ask(release, phase)
+        end = time.monotonic() + 60
+        while Promotion.objects.get(pk=promotion.pk).status != "succeeded" and time.monotonic() < end:
+            time.sleep(0.1)
+    return release
+
+
+def two_at_once(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 13: two promotions into one environment at the same moment, many times."""
+    for _ in range(10):
+        place = dice.choice(drill.world.environments).pk
+        answers = at_once([lambda: drill.world.ask(place, dice)] * 2)  # noqa: B023
+        report.count("two promotions of one environment at once")
+        report.asked += sum(one is not None and not isinstance(one, Exception) for one in answers)
+        report.wrong += [f"a click broke off: {one}" for one in answers if isinstance(one, Exception)]
+
+
+def races(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 14: cancel against the claim, abort against the last step, approve against reject: one outcome each."""
+    from releases import actions
+
+    aborted = []
+    for _ in range(6):
+        shop = dice.choice(drill.world.shops)
+        promotion = drill.world.ask(shop.environments["dev"].pk, dice)
+        if promotion is None:
+            continue
+        report.asked += 1
+        time.sleep(dice.uniform(0, 0.3))
+        developer = shop.actor("developer")
+        try_it(report, "cancel against the claim", lambda: actions.cancel(promotion, actor=developer))  # noqa: B023
+        time.sleep(dice.uniform(0, 1.5))
+        if try_it(report, "abort against the end", lambda: actions.abort(promotion, actor=developer)):  # noqa: B023
+            aborted.append(promotion.pk)
+    careful, release = drill.world.approving, bring_near_live(drill)
+    for _ in range(3):
+        promotion = careful.ask(release, "live")
+        yes, no = careful.actor("business-owner"), careful.actor("qa-engineer")
+        answers = at_once(
+            [
+                lambda: actions.approve(promotion, actor=yes),  # noqa: B023
+                lambda: actions.reject(promotion, actor=no, comment="No."),  # noqa: B023
+            ]
+        )
+        report.count("approve against reject")
+        promotion.refresh_from_db()
+        if promotion.status != "rejected" or isinstance(answers[1], Exception):
+            report.wrong.append(f"a no did not end promotion {promotion.pk}: {promotion.status}, {answers}")
+    drill.peace()
+    from releases.models import Promotion
+
+    for row in Promotion.objects.filter(pk__in=aborted, status="succeeded"):
+        report.wrong.append(f"promotion {row.pk}: the abort was accepted, and it succeeded")
+
+
+def try_it(report: Report, name: str, act: Callable[[], Any]) -> bool:
+    """Whether it was accepted; a polite no is fine, anything else is wrong."""
+    from relman.errors import RelManError
+
+    report.count(name)
+    try:
+        act()
+    except RelManError:
+        return False
+    return True
+
+
+def changed_meanwhile(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 15: the configuration changes between approval and claim: not run, and it says what changed."""
+    from phases import actions as places
+    from releases import actions
+
+    careful, release = drill.world.approving, bring_near_live(drill)
+    for worker in drill.stack.alive():
+        worker.kill()
+    promotion = careful.approve(careful.ask(release, "live"))
+    live = careful.environments["live"]
+    places.set_configuration(live, {"GREETING": str(dice.random())}, actor=careful.actor("devops"))
+    report.count("configuration changed after the approval")
+    drill.man()
+    end = time.monotonic() + 45
+    while promotion.status == "queued" and time.monotonic() < end:
+        time.sleep(0.2)
+        promotion.refresh_from_db()
+    if promotion.status != "waiting" or "configuration" not in promotion.reason:
+        report.wrong.append(f"it is {promotion.status} ({promotion.reason}), though the configuration changed")
+    actions.cancel(promotion, actor=careful.actor("release-manager"))
+
+
+def upload_killed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 16: the web process is killed in an upload: no release, leftovers cleaned, the next try works."""
+    from phases import tokens
+    from releases import uploads
+    from releases.models import Release
+    from tests.bench.publish import artifact, publish
+    from tests.web import Web
+
+    shop = drill.world.approving
+    robot = shop.actor("ci-robot")
+    assert robot.user is not None
+    secret = tokens.issue(robot.user, actor=robot, name=f"drill {dice.random()}")[1]
+    version, path = f"0.0.1-a{dice.randint(0, 10**9)}", artifact(drill.stack.home / "large.tar.gz", 20_000_000)
+    drill.stack.serve()
+    staging = drill.stack.home / "artifacts" / "staging"
+    half_an_upload(drill, secret, version, path.read_bytes()[:10_000_000])
+    report.count("web process kill -9 in an upload")
+    left = list(staging.glob("*.part"))
+    if Release.objects.filter(application=shop.application, version=version).exists():
+        report.wrong.append("half an upload became a release")
+    for part in left:
+        os.utime(part, (0, 0))
+    uploads.clean_staging()
+    if list(staging.glob("*.part")):
+        report.wrong.append("what the dead upload left stays")
+    port = drill.stack.serve()
+    assert drill.stack.web is not None
+    publish(Web(drill.stack.web, port), secret, version, path, slug=shop.application.slug)
+    kept = Release.objects.get(application=shop.application, version=version).artifacts.get()
+    if kept.digest != hashlib.sha256(Path(path).read_bytes()).hexdigest():
+        report.wrong.append("the release has a wrong digest")
+    report.facts["left"] = len(left)
+
+
+def half_an_upload(drill: Drill, secret: str, version: str, half: bytes) -> None:
+    """Send half of what was promised, then kill the web process."""
+    head = (
+        f'--b\r\nContent-Disposition: form-data; name="version"\r\n\r\n{version}\r\n'
+        '--b\r\nContent-Disposition: form-data; name="artifact"; filename="a.tar.gz"\r\n\r\n'
+    ).encode()
+    line = http.client.HTTPConnection("127.0.0.1", drill.stack.port, timeout=30)
+    line.putrequest("POST", f"/api/v1/applications/{drill.world.approving.application.slug}/releases/")
+    line.putheader("Authorization", f"Bearer {secret}")
+    line.putheader("Content-Type", "multipart/form-data; boundary=b")
+    line.putheader("Content-Length", str(len(head) + 2 * len(half)))
+    line.endheaders(head)
+    with contextlib.suppress(OSError):
+        line.send(half)
+    staging, end = drill.stack.home / "artifacts" / "staging", time.monotonic() + 10
+    while not any(part.stat().st_size for part in staging.glob("*.part")) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert drill.stack.web is not None
+    drill.stack.web.kill()
+    drill.stack.web.wait()
+    line.close()
+
+
+TOGETHER = {
+    "11": double_click,
+    "12": approvers,
+    "13": two_at_once,
+    "14": races,
+    "15": changed_meanwhile,
+    "16": upload_killed,
+}
