@@ -7,7 +7,7 @@ TIED := $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeathsig T
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format lock bench
+.PHONY: help demo demo-reset test lint format lock bench pictures
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -38,6 +38,9 @@ format: .venv/.dev  ## Put code and templates into the house's style
 bench: .venv/.dev  ## Measure: each figure beside its floor
 	@for file in $$(grep -l __main__ tests/bench/*.py); do \
 		echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
+
+pictures: .venv/.dev  ## Every page as a picture, into docs/pictures/ (through Chromium)
+	@$(BIN)/python -m tests.browser.pictures
 
 lock:  ## Choose versions anew, within requirements/*.in (needs uv)
 	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done

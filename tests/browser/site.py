@@ -83,9 +83,9 @@ class Site:
         status, answer = self._send("ci-robot", "POST", path, data, f"multipart/form-data; boundary={line}")
         assert status == 201, answer
 
-    def promote(self, who: str, application: str, version: str, phase: str) -> int:
+    def promote(self, who: str, application: str, version: str, phase: str, **more: str) -> int:
         """Ask for a promotion: its number."""
-        wish = {"application": application, "version": version, "phase": phase}
+        wish = {"application": application, "version": version, "phase": phase, **more}
         return int(self.ask(who, "POST", "promotions/", wish)["id"])
 
     def promotion(self, number: int) -> Any:
