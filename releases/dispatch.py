@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
 from django.db.models.functions import Now
 
 from releases.models import Outbox, Promotion
 from relman.background import later
+from relman.celery import app
 
-log = logging.getLogger(__name__)
+TICK = "releases.tick"
+"""The task's name: whoever rings need not know who answers."""
 
 
 def ring(promotion: Promotion) -> None:
@@ -26,6 +26,4 @@ def ring_now(promotion_id: int) -> None:
 
 def send(promotion_id: int) -> None:
     """Put the message on the broker. Raises when it is not there."""
-    from releases.tasks import tick
-
-    tick.apply_async((promotion_id,), retry=False, ignore_result=True)
+    app.send_task(TICK, (promotion_id,), retry=False, ignore_result=True)

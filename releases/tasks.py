@@ -1,19 +1,28 @@
-"""Thin Celery tasks."""
+"""The worker's side: the one thin task, and what a worker does when it starts and stops."""
 
 from __future__ import annotations
 
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
+from releases.dispatch import TICK
 from releases.engine.stopping import stopping
 from relman.celery import app
 
 
-@app.task(name="releases.tick", ignore_result=True)  # type: ignore[untyped-decorator]
+@app.task(name=TICK, ignore_result=True)  # type: ignore[untyped-decorator]
 def tick(promotion_id: int) -> None:
     """One visit of the engine to one promotion."""
     from releases.engine import runner
 
     runner.tick(int(promotion_id))
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def start_sweep(**_: object) -> None:
+    """Every worker sweeps, so that no beat is a single point of failure."""
+    from releases.engine import sweep
+
+    sweep.start("worker")
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

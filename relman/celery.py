@@ -1,22 +1,14 @@
-"""The Celery application: a doorbell for promotions, and the worker's safety round."""
+"""The Celery application: a doorbell for promotions."""
 
 import os
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "relman.settings")
 app = Celery("relman")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-
-@worker_ready.connect  # type: ignore[untyped-decorator]
-def start_sweep(**_: object) -> None:
-    """Every worker sweeps, so that no beat is a single point of failure."""
-    from releases.engine import sweep
-
-    sweep.start("worker")
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
