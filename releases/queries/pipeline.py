@@ -113,7 +113,7 @@ def pipeline_page(actor: Actor, pipeline: Pipeline) -> PipelinePage:
             Named.of(stop) if stop else None,
         ),
         phases=phase_lines(actor, phases, applications),
-        may_edit=actor.is_superuser or all(permissions.can(actor, "configure", one) for one in phases),
+        may_edit=actor.is_superuser or all(permissions.can(actor, "manage_access", one) for one in phases),
         may_manage=any(permissions.can(actor, "manage_access", one) for one in phases),
     )
 
