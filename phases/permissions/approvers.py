@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,12 +13,16 @@ from phases.models import Grant, Phase, RoleRight, Rule, User
 from .asking import CURRENT
 
 
-def _grants(phases: Iterable[int], at: datetime | None) -> list[tuple[int, int, int]]:
+def _approving(phases: Iterable[int]) -> set[tuple[int, int]]:
+    """(phase, role) where the role may approve."""
+    return set(RoleRight.objects.filter(phase__in=phases, right="approve").values_list("phase_id", "role_id"))
+
+
+def _grants(phases: Iterable[int], at: datetime | None, approving: set[tuple[int, int]]) -> list[tuple[int, int, int]]:
     """(phase, person, role) of each grant whose approval counts: current, an active person, not given to oneself.
 
     A grant of a group never counts for an administrator, who can put themselves into any group.
     """
-    approving = set(RoleRight.objects.filter(phase__in=phases, right="approve").values_list("phase_id", "role_id"))
     when = CURRENT if at is None else Q(until=None) | Q(until__gt=at)
     grants = Grant.objects.filter(when, phase__in=phases)
     own = grants.filter(user__is_active=True).values_list("phase_id", "role_id", "granted_by_id", "user_id")
@@ -37,8 +41,14 @@ def approver_roles(phase: Phase, at: datetime | None = None) -> dict[int, frozen
 def approver_roles_of(phases: Iterable[int], at: datetime | None = None) -> dict[int, dict[int, frozenset[int]]]:
     """The same for several phases at once: phase id -> person id -> role ids. Two queries."""
     wanted = list(phases)
+    return _people(wanted, at, _approving(wanted))
+
+
+def _people(
+    wanted: list[int], at: datetime | None, approving: set[tuple[int, int]]
+) -> dict[int, dict[int, frozenset[int]]]:
     found: dict[int, dict[int, set[int]]] = {phase: {} for phase in wanted}
-    for phase, person, role in _grants(wanted, at):
+    for phase, person, role in _grants(wanted, at, approving):
         found[phase].setdefault(person, set()).add(role)
     return {phase: {who: frozenset(roles) for who, roles in people.items()} for phase, people in found.items()}
 
@@ -73,17 +83,28 @@ def unmeetable_rules(phase: Phase, at: datetime | None = None) -> list[Unmeetabl
     rules = list(Rule.objects.filter(phase=phase).select_related("role").order_by("name"))
     if not rules:
         return []
-    people = approver_roles(phase, at)
+    approving = _approving([phase.pk])
+    people = _people([phase.pk], at, approving)[phase.pk]
+    return unmet(rules, people, {role for _, role in approving}, phase)
+
+
+def unmet(
+    rules: Sequence[Rule], people: Mapping[int, Collection[int]], approving: Collection[int], phase: Phase
+) -> list[Unmeetable]:
+    """Those of a phase's rules that these people (id -> role ids that count) cannot meet. Pure.
+
+    `approving`: ids of the roles that have *approve* there.
+    """
     short = [
-        Unmeetable(rule, _missing(rule, phase, have))
+        Unmeetable(rule, _missing(rule, phase, have, rule.role_id in approving))
         for rule in rules
         if (have := sum(rule.role_id in roles for roles in people.values())) < rule.count
     ]
     return short or _together(rules, people, phase)
 
 
-def _missing(rule: Rule, phase: Phase, have: int) -> str:
-    if not RoleRight.objects.filter(role=rule.role_id, phase=phase, right="approve").exists():
+def _missing(rule: Rule, phase: Phase, have: int, approves: bool) -> str:
+    if not approves:
         return (
             f"Nobody can meet the rule {rule.name} of {phase.name}: "
             f"the role {rule.role.name} does not have the right approve there."
@@ -95,7 +116,7 @@ def _missing(rule: Rule, phase: Phase, have: int) -> str:
     )
 
 
-def _together(rules: Sequence[Rule], people: dict[int, frozenset[int]], phase: Phase) -> list[Unmeetable]:
+def _together(rules: Sequence[Rule], people: Mapping[int, Collection[int]], phase: Phase) -> list[Unmeetable]:
     """Rules that can each be met, but not all of them: one person counts for one rule only."""
     seats = [rule for rule in rules for _ in range(rule.count)]
     taken: dict[int, int] = {}
@@ -111,7 +132,11 @@ def _together(rules: Sequence[Rule], people: dict[int, frozenset[int]], phase: P
 
 
 def _seat(
-    seat: int, seats: Sequence[Rule], people: dict[int, frozenset[int]], taken: dict[int, int], seen: set[int]
+    seat: int,
+    seats: Sequence[Rule],
+    people: Mapping[int, Collection[int]],
+    taken: dict[int, int],
+    seen: set[int],
 ) -> bool:
     """Find a person for a seat, moving others where that helps (augmenting path)."""
     for person, roles in people.items():
