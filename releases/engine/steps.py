@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from django.db import Error as DatabaseGone
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -51,6 +52,8 @@ class Work:
         self.masker = Masker(secrets)
         self.interrupted = ""
         self.fenced = False
+        self.begun: int | None = None
+        """The step whose beginning was written together with the end of the one before."""
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def introduce(self) -> None:
@@ -60,23 +63,25 @@ class Work:
 
     def do(self, step: Step) -> Result:
         """One attempt of one step, by its kind, within its time; never raises what a driver raises."""
-        crashed = step.status == "running" and step.wake_at is None
+        straight_on = self.begun == step.pk
+        crashed = step.status == "running" and step.wake_at is None and not straight_on
         self.interrupted = ""
-        self.begin(step)
+        if not straight_on:
+            self.begin(step)
         call = self.call_after_crash if crashed else self.call
         try:
             self.tell_epoch(step)
             return self.timed(step, call)
         except Transient as error:
             return self.after_transient(step, error)
-        except Fenced:
-            raise
+        except (Fenced, DatabaseGone):
+            raise  # nothing is known of the step: whoever takes over finds out, by its kind
         except Unknown as error:
             return Errored(str(error))
         except (Terminal, DriverError) as error:
             return Failed(str(error))
         except Exception as error:  # a mistake in a driver must not leave a promotion hanging
-            return Errored(f"The driver broke off: {type(error).__name__}: {self.masker.mask(str(error))[:500]}")
+            return Errored(f"The driver broke off: {type(error).__name__}: {str(error)[:500]}")
 
     def after_transient(self, step: Step, error: Transient) -> Result:
         """Another try after a growing wait, or the end."""
@@ -88,18 +93,22 @@ class Work:
 
     def begin(self, step: Step) -> None:
         """Save that the step is in flight. An attempt that comes back after a wait keeps its start."""
-        again = step.wake_at is not None
         with transaction.atomic():
             self.ours()
-            fresh = {} if again else {"started_at": Now(), "attempts": F("attempts") + 1}
-            Step.objects.filter(pk=step.pk).update(status="running", wake_at=None, finished_at=None, **fresh)
-            if not again:
-                self.append(step.number, [f"Step {step.number}: {step.name}"], "group")
+            self.mark(step)
             self.tell()
+
+    def mark(self, step: Step) -> None:
+        """Write that the step is in flight, in the caller's transaction."""
+        again = step.wake_at is not None
+        fresh = {} if again else {"started_at": Now(), "attempts": F("attempts") + 1}
+        Step.objects.filter(pk=step.pk).update(status="running", wake_at=None, finished_at=None, **fresh)
+        if not again:
+            self.append(step.number, [f"Step {step.number}: {step.name}"], "group")
         step.status, step.wake_at, step.attempts = "running", None, step.attempts + (0 if again else 1)
 
-    def save(self, step: Step, left: Mapping[str, Any], **fields: Any) -> None:
-        """Save a step's result, if the promotion is still ours."""
+    def save(self, step: Step, left: Mapping[str, Any], *, then: Step | None = None, **fields: Any) -> None:
+        """Save a step's result, if the promotion is still ours, and in the same breath that the next one begins."""
         with transaction.atomic():
             self.ours(left)
             Step.objects.filter(pk=step.pk).update(**fields)
@@ -107,7 +116,10 @@ class Work:
                 str(fields.get("status")), "info"
             )
             self.append(step.number, [str(fields.get("detail") or "")], tone)
+            if then is not None:
+                self.mark(then)
             self.tell()
+        step.status, self.begun = str(fields.get("status", step.status)), then.pk if then else None
 
     def ours(self, left: Mapping[str, Any] | None = None) -> None:
         """Prove, with a row lock, that nobody took over; keep what a step left. Raises Fenced."""
@@ -185,7 +197,7 @@ class Work:
     def context(self, step: Step) -> Context:
         """What the driver may know."""
         release = self.promotion.release
-        artifact = release.artifacts.all()[0]
+        artifact = release.artifacts.all()[0]  # fetched with the claim
         package = Package(
             release.version, storage.path_of(artifact.digest), artifact.digest, artifact.size, release.manifest
         )
