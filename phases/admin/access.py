@@ -55,7 +55,7 @@ class GrantInline(Rows):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         made = super().get_formset(request, obj, **{**kwargs, "form": GrantRowForm})
-        words = (("user", "Person"), ("group", "Group"), ("phase", "Phase"), ("until", "Ends on"))
+        words = (("user", "Person"), ("group", "Group"), ("phase", "Phase"), ("until", "Ends on"), ("DELETE", "Remove"))
 
         class Labelled(made):  # type: ignore[misc, valid-type]
             def __init__(self, *args: Any, **kwargs: Any) -> None:

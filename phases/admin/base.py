@@ -206,6 +206,13 @@ class ReadOnlyAdmin(VerbAdmin):
 class VerbForm(RowForm):
     """A form whose row the verb checks: uniqueness and constraints are its business."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.SplitDateTimeWidget):
+                for part, word in zip(field.widget.widgets, ("date", "time"), strict=True):
+                    part.attrs["aria-label"] = f"{field.label}, {word}"
+
     def validate_unique(self) -> None:
         """The verb says it in its own sentence."""
 
