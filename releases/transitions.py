@@ -53,12 +53,12 @@ def advance(
     if not all(statuses.may_move(status, to) for status in before):
         raise ValueError(f"No promotion moves from {before} to {to}.")
     with transaction.atomic():
-        was = _status_now(promotion)
+        was = before[0] if len(before) == 1 else _status_now(promotion)
         changed = Promotion.objects.filter(pk=promotion.pk, status__in=before, **(holds or {})).update(
             **{**_times(to), **fields}, status=to, revision=F("revision") + 1
         )
         if not changed:
-            raise lost(promotion.pk, was)
+            raise lost(promotion.pk, _status_now(promotion))
         promotion.refresh_from_db(fields=CHANGING)
         _tell(promotion, was, actor, detail)
     return promotion

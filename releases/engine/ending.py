@@ -31,6 +31,7 @@ def end(claim: Claim, status: str, reason: str) -> None:
             promotion,
             status,
             actor=Actor.system(),
+            before=(promotion.status,),
             holds=holds,
             reason=reason[:2000],
             cleanup="due" if due else "none",

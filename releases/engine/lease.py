@@ -53,8 +53,9 @@ def claim(promotion_id: int) -> Claim | None:
     None: nothing to do here (somebody else has it, it waits, or its time has not come).
     """
     with transaction.atomic():
-        found = Promotion.objects.filter(pk=promotion_id).values_list("environment_id", flat=True).first()
-        if found is None or not Promotion.objects.filter(_claimable(), pk=promotion_id).exists():
+        claimable = Promotion.objects.filter(_claimable(), pk=promotion_id).order_by()
+        found = claimable.values_list("environment_id", flat=True).first()
+        if found is None:
             return None  # a look without a lock: most of what is rung twice ends here
         environment = Environment.objects.select_for_update(of=("self",)).get(pk=found)
         promotion = _take(promotion_id)
@@ -75,7 +76,9 @@ def _claimable() -> Q:
 def _take(promotion_id: int) -> Promotion | None:
     return (
         Promotion.objects.select_for_update(of=("self",))
-        .select_related("release", "environment__application__pipeline", "environment__phase", "requested_by")
+        .select_related("environment__application__pipeline", "environment__phase", "requested_by")
+        .select_related("release__application__pipeline")
+        .prefetch_related("release__artifacts")
         .filter(_claimable(), pk=promotion_id)
         .first()
     )
@@ -84,12 +87,12 @@ def _take(promotion_id: int) -> Promotion | None:
 def _neighbour(promotion: Promotion) -> bool:
     """Another promotion has this environment in hand, or comes first, or has made this clean-up its own."""
     others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk)
-    if others.filter(Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())).exists():
-        return True
-    if others.filter(status="errored", epoch__gt=promotion.epoch).exists() and promotion.status != "queued":
-        return True  # nothing is cleared away before a person has said what is true of what came after
+    busy = Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())
     if promotion.status == "queued":
-        return others.filter(status="queued", id__lt=promotion.pk).exists()
+        return others.filter(busy | Q(status="queued", id__lt=promotion.pk)).exists()
+    # Nothing is cleared away before a person has said what is true of what came after.
+    if others.filter(busy | Q(status="errored", epoch__gt=promotion.epoch)).exists():
+        return True
     if promotion.status == "succeeded" and others.filter(epoch__gt=promotion.epoch, status="succeeded").exists():
         # Whoever was later retires everything before itself, this promotion's leftovers included.
         Promotion.objects.filter(pk=promotion.pk).update(cleanup="done")

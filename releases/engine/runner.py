@@ -48,6 +48,8 @@ class Visit:
         self.keeper = keeper
         self.promotion = claim.promotion
         self.work = steps.Work(claim, keeper)
+        self.steps = list(self.promotion.steps.order_by("number"))
+        """Read once: while the promotion is ours, nobody else writes them."""
 
     def go(self) -> None:
         """Steps until the end, a wait, an abort or the worker's stop."""
@@ -68,7 +70,7 @@ class Visit:
 
     def next_step(self) -> Step | None:
         """The first step of the present section that is not done; moves on to `verifying` when `run` is done."""
-        pending = list(self.promotion.steps.filter(status__in=("pending", "running")).order_by("number"))
+        pending = [step for step in self.steps if step.status in ("pending", "running")]
         if self.promotion.status == "running":
             run = next((step for step in pending if step.when == "run"), None)
             if run is not None:
@@ -85,12 +87,13 @@ class Visit:
             ending.cleaned(self.claim)
 
     def one(self, step: Step) -> bool:
-        """Do one step. False: this visit is over."""
+        """Do one step, and those right behind it. False: this visit is over."""
         result = self.work.do(step)
         match result:
             case Succeeded() | Skipped():
-                self.close(step, "skipped" if isinstance(result, Skipped) else "succeeded", result)
-                return True
+                following = self.straight_on(step)
+                self.close(step, "skipped" if isinstance(result, Skipped) else "succeeded", result, following)
+                return following is None or self.one(following)
             case Again() if self.work.interrupted:
                 return self.broken(step, Failed(self.work.interrupted))
             case Again():
@@ -99,11 +102,21 @@ class Visit:
                 return self.broken(step, result)
         return False
 
-    def close(self, step: Step, status: str, result: Succeeded | Skipped | Failed | Errored) -> None:
+    def straight_on(self, step: Step) -> Step | None:
+        """The next step of the same section, unless somebody asks to stop before it: saved in one go with this one."""
+        if stopping.is_set() or self.keeper.lost or self.keeper.abort:
+            return None
+        later = (one for one in self.steps if one.when == step.when and one.number > step.number)
+        return next((one for one in later if one.status == "pending"), None)
+
+    def close(
+        self, step: Step, status: str, result: Succeeded | Skipped | Failed | Errored, then: Step | None = None
+    ) -> None:
         """Save a step's end, and what it left."""
         words = result.reason if isinstance(result, Failed | Errored) else result.detail
         left = {} if isinstance(result, Skipped) else dict(result.left)
-        self.work.save(step, left, status=status, detail=words[:2000], finished_at=Now(), wake_at=None)
+        fields = {"status": status, "detail": words[:2000], "finished_at": Now(), "wake_at": None}
+        self.work.save(step, left, then=then, **fields)
 
     def rest(self, step: Step, result: Again, seconds: float) -> None:
         """The step goes on later: hold no worker meanwhile."""

@@ -170,6 +170,8 @@ def record(found: Found, promotions: list[Promotion]) -> None:
         found.wrong.append(broken.sentence)
     now = {promotion.pk: "waiting" for promotion in promotions}
     for event in moves():
+        if event.after["status"] == "errored" and "not safe to run it again" not in event.detail:
+            found.wrong.append(f"promotion {event.promotion_id} gave up: {event.detail}")
         known = now.get(event.promotion_id)
         if known is not None and known != event.before["status"]:
             found.wrong.append(
