@@ -73,4 +73,4 @@ def test_locks_hold_hashes_and_name_no_host() -> None:
 def test_make_alone_lists_what_there_is() -> None:
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = re.findall(r"^  make ([a-z-]+)", done.stdout, re.MULTILINE)
-    assert listed == ["demo", "demo-reset", "test", "lint", "format", "bench", "lock"]
+    assert {"demo", "demo-reset", "test", "lint", "format", "bench", "lock"} <= set(listed)

@@ -52,7 +52,7 @@ def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Inst
         took = wait_until(lambda word=word, old=before: bool(installation.mains(word) - {old}), 5)  # type: ignore[misc]
         assert took is not None, f"{word} did not come back:\n{installation.said()}"
         assert not set(family) & set(installation.processes()), f"{word} left something behind"
-    assert wait_until(lambda: serves(installation), 10) is not None
+    assert wait_until(lambda: serves(installation), 60) is not None
     assert installation.end(signal.SIGINT) == 0
     assert installation.processes() == {}
     assert "Stopping." in installation.said()
