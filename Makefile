@@ -7,7 +7,7 @@ TIED := $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeathsig T
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format lock bench pictures
+.PHONY: help demo demo-reset test lint format lock bench drill pictures
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,6 +41,9 @@ bench: .venv/.dev  ## Measure: each figure beside its floor
 
 pictures: .venv/.dev  ## Every page as a picture, into docs/pictures/ (through Chromium)
 	@$(BIN)/python -m tests.browser.pictures
+
+drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults, and count what was lost or doubled
+	@$(BIN)/python -m tests.faults --runs $(or $(RUNS),1)
 
 lock:  ## Choose versions anew, within requirements/*.in (needs uv)
 	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
