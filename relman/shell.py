@@ -23,7 +23,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 
 def _shell(request: HttpRequest) -> Any:
-    from relman.identity import actor_of
     from releases import queries
+    from relman.identity import actor_of
 
     return queries.shell(actor_of(request))
