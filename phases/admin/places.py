@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import path, reverse
+from django.utils.html import format_html
 
 from phases import actions, configuration, permissions
 from phases.drivers.registry import KINDS
@@ -17,6 +19,7 @@ from relman.actors import Actor
 from relman.errors import Invalid
 from relman.identity import actor_of
 
+from . import matrix
 from .access import warn_of
 from .base import Rows, VerbAdmin, VerbForm, managed, managed_phases, managed_pipelines
 
@@ -55,12 +58,21 @@ class PipelineAdmin(VerbAdmin):
 
     delegated = True
     form = PipelineForm
-    list_display = ("name", "slug", "phase_count")
+    list_display = ("name", "slug", "phase_count", "roles_link")
     search_fields = ("name", "slug")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pipeline]:
         rows: QuerySet[Pipeline] = super().get_queryset(request).annotate(size=Count("phases", distinct=True))
         return rows if actor_of(request).is_superuser else rows.filter(pk__in=managed_pipelines(request))
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(matrix.roles)
+        return [path("<slug:key>/roles/", page, name="phases_pipeline_roles"), *super().get_urls()]
+
+    @admin.display(description="roles")
+    def roles_link(self, pipeline: Pipeline) -> str:
+        where = reverse("admin:phases_pipeline_roles", args=[pipeline.pk])
+        return format_html('<a href="{}">Roles<span class="visually-hidden"> of {}</span></a>', where, pipeline.name)
 
     @admin.display(description="phases", ordering="size")
     def phase_count(self, pipeline: Any) -> int:
