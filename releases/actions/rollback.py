@@ -6,7 +6,7 @@ from phases import permissions
 from phases.models import Environment
 from releases.actions.promote import Wish, place
 from releases.models import Promotion, Release
-from releases.queries.lookups import live_of
+from releases.queries.way_back import way_back
 from relman.actors import Actor
 from relman.audit.recording import recorded
 from relman.errors import Conflict, Invalid
@@ -30,7 +30,7 @@ def roll_back(
         raise Invalid("A rollback needs a reason.", fields={"reason": ["Say why."]})
     if configuration not in ("then", "today"):
         raise Invalid("Choose the configuration.", fields={"configuration": ["Say then or today."]})
-    chosen = release or last_good(environment)
+    chosen = release or way_back(environment).release
     if chosen is None:
         raise Conflict(f"No other release has succeeded in {environment.phase} yet, so there is no way back.")
     if not Promotion.objects.filter(environment=environment, release=chosen, status="succeeded").exists():
@@ -39,13 +39,3 @@ def roll_back(
             code="never_ran_here",
         )
     return place(chosen, environment, Wish(reason, rollback=True, configuration=configuration), actor=actor)
-
-
-def last_good(environment: Environment) -> Release | None:
-    """The release that was live before the present one, and is not withdrawn."""
-    live = live_of(environment)
-    before = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
-    if live is not None:
-        before = before.exclude(release=live.release)
-    found = before.select_related("release").order_by("-finished_at").first()
-    return found.release if found else None

@@ -18,6 +18,7 @@ from releases.queries.lookups import live_of, visible_promotions
 from releases.queries.offers import verdicts_of
 from releases.queries.promotion import usual_seconds
 from releases.queries.shared import Approver, ChangeItem, Difference, Named, Person, clock, listed, person_or_system
+from releases.queries.way_back import way_back
 from relman.actors import Actor
 from relman.audit.models import Event
 from relman.clock import now
@@ -60,6 +61,7 @@ class Facts:
     back_version: str | None
     back: float | None
     back_text: str
+    back_ready: bool
 
 
 @dataclass(frozen=True)
@@ -191,19 +193,17 @@ def _facts(promotion: Promotion, before: Promotion | None) -> Facts:
     starts = f"**{clock(promotion.not_before, moment)}**" if later and promotion.not_before else (
         "**When the last approval is in**"
     )  # fmt: skip
-    reversible = promotion.release.manifest.get("migrate", {}).get("reversible", True)
-    text = "With the configuration it ran with. One reason is enough." if before else "Nothing ran here before."
-    if before and promotion.release.manifest.get("migrate") and not reversible:
-        text = "Its migration is not marked reversible: ask its author before you count on the way back."
+    back = way_back(promotion.environment, promotion.release)
     return Facts(
         starts=starts,
         duration=took,
         notice="**No interruption.** The old version serves until the new one is healthy"
         if before
         else "**Nothing.** It is the first release here",
-        back_version=before.release.version if before else None,
-        back=took if before else None,
-        back_text=text,
+        back_version=back.release.version if back.release else None,
+        back=took if back.release else None,
+        back_text=back.sentence,
+        back_ready=back.ready,
     )
 
 

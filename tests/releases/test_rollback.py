@@ -6,8 +6,9 @@ import pytest
 
 from phases import actions as places
 from relman.errors import Conflict, Forbidden, Invalid
-from releases import actions
+from releases import actions, storage
 from releases.queries.lookups import live_of
+from releases.queries.way_back import way_back
 from tests.factories import run
 
 
@@ -51,3 +52,20 @@ def test_the_configuration_of_then_comes_back_with_it(shop, two):
 def test_without_an_earlier_success_there_is_no_way_back(shop):
     with pytest.raises(Conflict, match="no way back"):
         actions.roll_back(shop.environments["dev"], actor=shop.actor("developer"), reason="x")
+
+
+def test_the_way_back_says_whether_it_works(shop, two):
+    live = shop.environments["live"]
+    assert way_back(live).release == two[0]
+    assert way_back(live).ready
+    coming = shop.release("1.2.0", manifest={"migrate": {"command": "true"}})
+    assert "not marked reversible" in way_back(live, coming).sentence
+    artifact = two[0].artifacts.get()
+    kept = storage.path_of(artifact.digest).rename(storage.path_of(artifact.digest).with_suffix(".away"))
+    assert "missing" in way_back(live).sentence
+    kept.rename(storage.path_of(artifact.digest))
+    assert way_back(live).ready
+
+
+def test_the_first_release_has_no_way_back(shop):
+    assert way_back(shop.environments["dev"]).release is None

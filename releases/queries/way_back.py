@@ -1,0 +1,70 @@
+"""Whether the way back works: computed from what is there now, not from hope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from phases import configuration
+from phases.models import Environment
+from releases import storage
+from releases.models import Promotion, Release
+from releases.queries.lookups import live_of
+from relman.errors import RelManError
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """Where a rollback would lead, and what speaks against it; `problems` empty: it is ready."""
+
+    release: Release | None
+    problems: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        return self.release is not None and not self.problems
+
+    @property
+    def sentence(self) -> str:
+        """What people read."""
+        if self.release is None:
+            return "Nothing ran here before, so there is nothing to go back to."
+        if self.problems:
+            return " ".join(self.problems)
+        return f"Back to {self.release.version} is ready: its artifact is there, its configuration can be read."
+
+
+def way_back(environment: Environment, coming: Release | None = None) -> WayBack:
+    """The way back from `coming`, once it serves (default: from what is live now). A fixed number of queries."""
+    live = live_of(environment)
+    leaving = coming or (live.release if live else None)
+    last = _last_good(environment, leaving)
+    if last is None:
+        return WayBack(None, ())
+    return WayBack(last.release, tuple(filter(None, [_artifact(last), _snapshot(last), _migration(leaving)])))
+
+
+def _last_good(environment: Environment, leaving: Release | None) -> Promotion | None:
+    """The last success of another release that is not withdrawn, with the configuration it ran with."""
+    done = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
+    others = done.exclude(release=leaving) if leaving else done
+    return others.select_related("release").order_by("-finished_at").first()
+
+
+def _artifact(last: Promotion) -> str:
+    artifact = last.release.artifacts.first()
+    return storage.problem(artifact.digest, artifact.size) if artifact else "Its artifact is not recorded."
+
+
+def _snapshot(last: Promotion) -> str:
+    try:
+        configuration.reveal(last.snapshot)
+    except RelManError as error:
+        return f"The configuration {last.release.version} ran with cannot be read: {error}"
+    return ""
+
+
+def _migration(leaving: Release | None) -> str:
+    migrate = leaving.manifest.get("migrate") if leaving else None
+    if leaving is None or not migrate or migrate.get("reversible"):
+        return ""
+    return f"The migration of {leaving.version} is not marked reversible: ask its author before you count on it."
