@@ -70,7 +70,7 @@ def double_click(drill: Drill, report: Report, dice: random.Random) -> None:
         wish = {"application": shop.application.slug, "version": version, "phase": "dev"}
         key, before = f"key-{dice.random()}", Promotion.objects.count()
         answers = at_once([lambda: call(port, secret, "promotions/", wish, key)] * 20)  # noqa: B023
-        report.count("one key twenty times at once", 20)
+        report.count("one key twenty times at once")
         report.wrong += [f"click {number}: {one}" for one in answers if not isinstance(one, tuple) or one[0] != 201]
         if len({str(one) for one in answers}) != 1:
             report.wrong.append(f"click {number}: answers differ: {answers[:3]}")
@@ -99,7 +99,7 @@ def approvers(drill: Drill, report: Report, dice: random.Random) -> None:
     answers = at_once(
         [*(lambda p=p: actions.approve(promotion, actor=p) for p in people), *withdrawing]  # type: ignore[misc]
     )
-    report.count("approval at the same moment", 20)
+    report.count("twenty approvals at the same moment")
     counted = promotion.approvals.filter(decision="approved", voided_at=None).count()
     said = sum(not isinstance(one, Exception) for one in answers[:20])
     report.facts |= {"said yes": said, "withdrawn": not isinstance(answers[20], Exception), "counted": counted}

@@ -90,6 +90,55 @@ def messages_again(drill: Drill, report: Report, dice: random.Random) -> None:
     drill.storm(report, dice, promotions=14, seconds=6, faults=[inject.messages] * 4)
 
 
+def rollback_killed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 19: kill -9 at the boundaries of a rollback: the release before it serves again, once."""
+    from releases import actions
+    from releases.models import Promotion
+
+    shops = dice.sample(drill.world.shops, 4)
+    for publish in (False, True):
+        for shop in shops:
+            place = shop.environments["dev"].pk
+            if publish:
+                drill.world.publish(place)
+            report.asked += drill.world.ask(place, dice) is not None
+        drill.peace()
+    backs = []
+    for shop in shops:
+        inject.trapdoor(drill, report, dice)
+        back = actions.roll_back(shop.environments["dev"], actor=shop.actor("developer"), reason="A bad night.")
+        backs.append(back.pk)
+        time.sleep(0.3)
+        inject.trapdoor(drill, report, dice)
+    drill.world.accepted += backs
+    drill.peace()
+    ended = Promotion.objects.filter(pk__in=backs).values_list("status", flat=True)
+    report.facts["rollbacks"] = sorted(ended)
+
+
+def default_settings(drill: Drill, report: Report, dice: random.Random) -> None:
+    """The promise as it is shipped: a worker killed in a step, and everybody is heard of again within 45 s."""
+    shipped = {"RELMAN_LEASE": "30", "RELMAN_SWEEP": "10", "RELMAN_RING_AGAIN": "15"}
+    man_anew(drill, shipped)
+    for point in dice.sample(["begun", "before-effect", "in-effect", "unsaved", "claimed", "ended"], 3):
+        drill.stack.arm(point)
+    for environment in dice.sample(drill.world.environments, 4):
+        report.asked += drill.world.ask(environment.pk, dice) is not None
+    time.sleep(6)
+    drill.stack.disarm()
+    inject.worker(drill, report, dice)
+    drill.peace()
+    man_anew(drill, {})
+
+
+def man_anew(drill: Drill, more: dict[str, str]) -> None:
+    """Other workers, with other settings."""
+    for worker in drill.stack.alive():
+        worker.kill()
+    drill.more = more
+    drill.man()
+
+
 def rolling_restart(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 20: workers are replaced one after the other under load; nothing fails, nothing is repeated."""
     from releases.models import Promotion
@@ -105,8 +154,8 @@ def everything(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 24: many promotions, and any of the above at once."""
     rare = [inject.worker, inject.frozen, inject.partitioned, inject.rolling, inject.broker_emptied, inject.broker_away]
     rare += [inject.database_killed, inject.messages, inject.child, inject.child, inject.messages]
-    faults = [*[inject.trapdoor] * 24, *dice.sample(rare, 4)]
-    drill.storm(report, dice, promotions=28, seconds=16, faults=faults)
+    faults = [*[inject.trapdoor] * 70, *[inject.child] * 6, *dice.sample(rare, 5)]
+    drill.storm(report, dice, promotions=45, seconds=35, faults=faults)
 
 
 STORMS: dict[str, Row] = {
@@ -119,7 +168,9 @@ STORMS: dict[str, Row] = {
     "7": database_killed,
     "9": clocks_off,
     "10": messages_again,
+    "19": rollback_killed,
     "20": rolling_restart,
+    "45": default_settings,
     "24": everything,
 }
 Facts = dict[str, Any]

@@ -92,6 +92,15 @@ def test_16_a_killed_upload_leaves_nothing(drill):
     play(drill, "16")
 
 
+def test_19_a_rollback_survives_what_a_deployment_survives(drill):
+    assert play(drill, "19")["facts"]["rollbacks"]
+
+
 def test_20_a_rolling_restart_repeats_nothing(drill):
     facts = play(drill, "20")["facts"]
     assert (facts["taken over"], facts["not succeeded"]) == (0, 0)
+
+
+def test_whoever_a_dead_worker_held_is_heard_of_within_45_seconds_at_default_settings(drill):
+    report = play(drill, "45")
+    assert 0 < report["slowest"] < 45

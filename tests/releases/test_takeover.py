@@ -1,0 +1,125 @@
+"""What the engine does when workers die, stop or hang at bad moments; with real processes: tests/faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from django.db import OperationalError
+from django.db.models.functions import Now
+
+from phases import actions as places
+from releases import actions
+from releases.engine import lease, runner, steps, sweep
+from releases.engine.stopping import Flag
+from releases.models import Promotion, Step
+from tests.factories import run
+from tests.releases.test_engine import orphan, remake
+
+
+def test_a_child_that_is_killed_while_it_looks_leaves_the_flag_usable():
+    flag = Flag()
+    child = os.fork()
+    if child == 0:
+        while True:
+            flag.is_set()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert not flag.is_set()
+    flag.set()
+    assert flag.is_set()
+
+
+def test_an_abort_that_was_accepted_before_the_end_is_honoured(shop, monkeypatch):
+    promotion = shop.ask(shop.release(), "dev")
+    done = runner.Visit.section_done
+
+    def abort_first(visit):
+        if visit.promotion.status == "verifying":
+            actions.abort(Promotion.objects.get(pk=promotion.pk), actor=shop.actor("developer"), comment="Wrong.")
+        return done(visit)
+
+    monkeypatch.setattr(runner.Visit, "section_done", abort_first)
+    runner.tick(promotion.pk)
+    promotion.refresh_from_db()
+    assert (promotion.status, promotion.cleanup) == ("aborted", "done")
+
+
+def test_clean_up_waits_while_the_outcome_of_what_came_after_is_unknown(shop, monkeypatch):
+    places.set_phase(shop.phase("dev"), actor=shop.actor("admin"), in_order=True)
+    first = shop.ask(shop.release("1.0.0"), "dev")
+    monkeypatch.setattr(runner.Visit, "go", lambda visit: None)
+    runner.tick(first.pk)
+    monkeypatch.undo()
+    Promotion.objects.filter(pk=first.pk).update(
+        status="succeeded", finished_at=Now(), cleanup="due", lease_until=None, lease_owner=""
+    )
+    remake(shop, "dev", steps=[{"do": "errored", "reason": "No answer."}])
+    second = run(shop.ask(shop.release("1.1.0"), "dev"))
+    assert second.status == "errored"
+    assert lease.claim(first.pk) is None
+    actions.resolve(second, actor=shop.actor("developer"), outcome="failed", comment="Looked.")
+    assert lease.claim(first.pk) is not None
+
+
+def test_a_database_that_goes_away_in_a_step_is_not_the_drivers_failure(shop, monkeypatch):
+    promotion = shop.ask(shop.release(), "dev")
+
+    def gone(*_, **__):
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(steps.Work, "timed", gone)
+    with pytest.raises(OperationalError):
+        runner.tick(promotion.pk)
+    monkeypatch.undo()
+    promotion.refresh_from_db()
+    assert promotion.status == "running"
+    Promotion.objects.filter(pk=promotion.pk).update(lease_until=Now())
+    assert run(promotion).status == "succeeded"
+
+
+def test_a_step_that_outlives_its_visit_is_told_to_stop(shop):
+    claim = orphan(shop.ask(shop.release(), "dev"))
+    with lease.Keeper(claim) as keeper:
+        work = steps.Work(claim, keeper)
+        work.deadline = float("inf")
+        assert work.stop() is None
+    assert work.stop()
+
+
+def test_the_sweep_rings_for_the_first_in_line_only(shop, bell, settings):
+    settings.RING_AGAIN = 0
+    places.set_phase(shop.phase("dev"), actor=shop.actor("admin"), in_order=True)
+    first, second = shop.ask(shop.release("1.0.0"), "dev"), shop.ask(shop.release("1.1.0"), "dev")
+    bell.clear()
+    sweep.ring_again()
+    assert (first.pk in bell, second.pk in bell) == (True, False)
+
+
+def test_steps_that_follow_each_other_are_begun_once(shop):
+    remake(shop, "dev", steps=4)
+    promotion = run(shop.ask(shop.release(), "dev"))
+    assert promotion.status == "succeeded"
+    assert set(promotion.steps.filter(when="run").values_list("attempts", flat=True)) == {1}
+    assert promotion.lines.filter(level="group", text__startswith="Step 2").count() == 1
+
+
+def test_a_worker_that_is_asked_to_stop_begins_nothing_more(shop, monkeypatch):
+    remake(shop, "dev", steps=4)
+    promotion, flag = shop.ask(shop.release(), "dev"), threading.Event()
+    monkeypatch.setattr(runner, "stopping", flag)
+    timed = steps.Work.timed
+
+    def stop_meanwhile(work, step, call):
+        flag.set()
+        return timed(work, step, call)
+
+    monkeypatch.setattr(steps.Work, "timed", stop_meanwhile)
+    runner.tick(promotion.pk)
+    promotion.refresh_from_db()
+    assert (promotion.status, promotion.lease_until) == ("running", None)
+    assert list(Step.objects.filter(promotion=promotion, when="run").values_list("status", flat=True)) == [
+        "succeeded", "pending", "pending", "pending",
+    ]  # fmt: skip
