@@ -113,7 +113,9 @@ TEMPLATES = [
 ]
 
 LEASE = whole("RELMAN_LEASE", 30)
-POOL = {"min_size": 0, "max_size": whole("RELMAN_DATABASE_POOL", 12), "timeout": 10}
+POOL = {"min_size": 0, "max_size": whole("RELMAN_DATABASE_POOL", 12), "timeout": 10, "reconnect_timeout": 2}
+"""Reconnecting gives up soon and is begun anew by whoever asks next: else its waits grow while the database is away,
+and go on for minutes after it is back."""
 DATABASES = {"default": database(value("DATABASE_URL", "postgres://localhost/relman"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

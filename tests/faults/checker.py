@@ -80,9 +80,8 @@ def every_end(found: Found, promotions: list[Promotion], accepted: Iterable[int]
     found.lost += [f"promotion {pk} was accepted and is not there" for pk in accepted if pk not in known]
     for promotion in promotions:
         if promotion.status in OPEN or promotion.cleanup == "due":
-            found.lost.append(
-                f"promotion {promotion.pk} is still {promotion.status}, clean-up {promotion.cleanup} ({promotion.reason})"
-            )
+            state = f"{promotion.status}, clean-up {promotion.cleanup} ({promotion.reason})"
+            found.lost.append(f"promotion {promotion.pk} is still {state}")
 
 
 def one_effect(found: Found, ledger: list[Line], rows: list[Promotion], steps: Mapping[int, list[Step]]) -> None:

@@ -1,4 +1,4 @@
-"""One storm after the other: promotions asked for while faults are injected from a seeded plan; then peace, then the check."""
+"""Promotions are asked for while faults are injected from a seeded plan; then peace, then the check."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ class Drill:
         world.forget_connections()
         rows = Promotion.objects.filter(status__in=("running", "verifying"))
         if pids is None:
-            queued = Promotion.objects.filter(status="queued").order_by("environment_id", "id").distinct("environment_id")
+            free = Promotion.objects.filter(status="queued").exclude(environment__in=rows.values("environment"))
+            queued = free.order_by("environment_id", "id").distinct("environment_id")
             rows = Promotion.objects.filter(Q(pk__in=rows) | Q(pk__in=[one.pk for one in queued]))
         else:
             hands = Q(pk=None)
@@ -170,14 +171,26 @@ class Drill:
 
         since = datetime.fromtimestamp(moment, tz=UTC)
         times = [
-            LogLine.objects.filter(promotion=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),
-            Event.objects.filter(promotion_id=promotion, at__gt=since).order_by("at").values_list("at", flat=True).first(),
+            LogLine.objects.filter(promotion=promotion, at__gt=since)
+            .order_by("at")
+            .values_list("at", flat=True)
+            .first(),
+            Event.objects.filter(promotion_id=promotion, at__gt=since)
+            .order_by("at")
+            .values_list("at", flat=True)
+            .first(),
         ]
         heard = [one.timestamp() for one in times if one is not None]
         return min(heard, default=None)
 
     def storm(
-        self, report: Report, dice: random.Random, *, promotions: int, seconds: float, faults: Sequence[Callable[..., None]]
+        self,
+        report: Report,
+        dice: random.Random,
+        *,
+        promotions: int,
+        seconds: float,
+        faults: Sequence[Callable[..., None]],
     ) -> None:
         """Ask for promotions over some seconds while these faults happen at random times, one after the other."""
         times = sorted(dice.uniform(0, seconds) for _ in faults)

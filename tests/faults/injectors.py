@@ -1,4 +1,4 @@
-"""The faults, one function each: what is broken, and for how long. All are called with the drill, its report, and dice."""
+"""The faults, one function each: what is broken, and for how long. Called with the drill, its report, and dice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,25 @@ from tests.faults.stack import Worker
 
 LEASE = 3.0
 KILL_POINTS = (
-    "claiming", "claimed", "beginning", "begun", "before-effect", "in-effect", "after-effect", "unsaved", "saving", "saved",
-    "resting", "advancing-running", "advancing-verifying", "advancing-succeeded", "ended", "cleaning", "cleaned", "handed-back",
-)  # fmt: skip
+    "claiming",
+    "claimed",
+    "beginning",
+    "begun",
+    "before-effect",
+    "in-effect",
+    "after-effect",
+    "unsaved",
+    "saving",
+    "saved",
+    "resting",
+    "advancing-running",
+    "advancing-verifying",
+    "advancing-succeeded",
+    "ended",
+    "cleaning",
+    "cleaned",
+    "handed-back",
+)
 """Every boundary of a visit: see `tests.faults.worker`."""
 POINTS_IN_STEPS = ("begun", "before-effect", "in-effect", "after-effect", "unsaved", "saving")
 

@@ -1,4 +1,4 @@
-"""The rows of FAULTS in which people do things at the same moment: double clicks, decisions, races; and uploads that break."""
+"""The rows of FAULTS in which people do things at the same moment; and uploads that break."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
     """Do all of them at the same moment; what each gave, or the error it raised."""
     from django.db import connections
 
-    gate, answers = threading.Barrier(len(works)), [None] * len(works)
+    gate = threading.Barrier(len(works))
+    answers: list[Any] = [None] * len(works)
 
     def body(number: int, work: Callable[[], Any]) -> None:
         gate.wait(30)
@@ -96,9 +97,7 @@ def approvers(drill: Drill, report: Report, dice: random.Random) -> None:
     promotion = careful.ask(release, "live")
     actions.approve(promotion, actor=careful.actor("qa-engineer"))
     withdrawing = [lambda: later_withdraw(promotion, people[0])]
-    answers = at_once(
-        [*(lambda p=p: actions.approve(promotion, actor=p) for p in people), *withdrawing]  # type: ignore[misc]
-    )
+    answers = at_once([*(lambda p=p: actions.approve(promotion, actor=p) for p in people), *withdrawing])
     report.count("twenty approvals at the same moment")
     counted = promotion.approvals.filter(decision="approved", voided_at=None).count()
     said = sum(not isinstance(one, Exception) for one in answers[:20])
@@ -150,9 +149,10 @@ def races(drill: Drill, report: Report, dice: random.Random) -> None:
     aborted = []
     for _ in range(6):
         shop = dice.choice(drill.world.shops)
-        promotion = drill.world.ask(shop.environments["dev"].pk, dice)
-        if promotion is None:
+        asked = drill.world.ask(shop.environments["dev"].pk, dice)
+        if asked is None:
             continue
+        promotion = asked
         report.asked += 1
         time.sleep(dice.uniform(0, 0.3))
         developer = shop.actor("developer")

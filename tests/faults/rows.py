@@ -75,7 +75,7 @@ def clocks_off(drill: Drill, report: Report, dice: random.Random) -> None:
     shifts = ["3600", "-3600", "jumping"]
     for worker in drill.stack.alive():
         worker.kill()
-    for shift in shifts[: drill.wanted]:
+    for _ in range(drill.wanted):
         drill.stack.worker({"FAULTS_CLOCK": dice.choice(shifts)}).await_ready()
         report.count("clock an hour off, or jumping")
     drill.storm(report, dice, promotions=10, seconds=6, faults=[*[inject.trapdoor] * 4])

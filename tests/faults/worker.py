@@ -18,26 +18,6 @@ from pathlib import Path
 from typing import Any
 
 POINTS = Path(os.environ["FAULTS_POINTS"])
-KILL_POINTS = (
-    "claiming",
-    "claimed",
-    "beginning",
-    "begun",
-    "before-effect",
-    "in-effect",
-    "after-effect",
-    "unsaved",
-    "saving",
-    "saved",
-    "resting",
-    "advancing-verifying",
-    "advancing-succeeded",
-    "ended",
-    "cleaning",
-    "cleaned",
-    "handed-back",
-)
-"""Every boundary of a visit, in the order in which it comes by."""
 _real_time = time.time
 _now = {"promotion": 0}
 
@@ -102,7 +82,7 @@ def open_doors() -> None:
     from releases import transitions
     from releases.engine import ending, lease, runner, steps, sweep
 
-    before(lease, "claim", lambda promotion_id: remember(promotion_id))  # type: ignore[func-returns-value]
+    before(lease, "claim", lambda promotion_id: remember(promotion_id))
     after(lease, "_hold", lambda claim: "claiming")
     after(lease, "claim", lambda claim: "claimed" if claim else None)
     after(steps.Work, "begin", lambda _: "begun")
@@ -112,8 +92,8 @@ def open_doors() -> None:
     after(steps.Work, "timed", lambda _: "unsaved")
     before(steps.Work, "tell", lambda *_: "saving" if steps_saving["now"] else "beginning")
     steps_saving = {"now": False}
-    before(steps.Work, "save", lambda *_, **__: steps_saving.update(now=True))  # type: ignore[func-returns-value]
-    after(steps.Work, "save", lambda _: steps_saving.update(now=False) or "saved")  # type: ignore[func-returns-value]
+    before(steps.Work, "save", lambda *_, **__: steps_saving.update(now=True))
+    after(steps.Work, "save", lambda _: steps_saving.update(now=False) or "saved")
     before(runner.Visit, "rest", lambda *_: "resting")
     before(transitions, "announce", lambda promotion: f"advancing-{promotion.status}")
     after(ending, "end", lambda _: "ended")

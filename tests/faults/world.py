@@ -1,4 +1,4 @@
-"""The scripted world of a drill: two shops of several environments each, asked for things through the product's verbs."""
+"""The scripted world of a drill: shops with many environments, asked for things through the product's verbs."""
 
 from __future__ import annotations
 
