@@ -225,7 +225,14 @@ def head(view: Reader, environment: Environment) -> Head:
 
 
 def _shown(name: str, value: Any) -> str:
-    return "Hidden" if any(word in name.lower() for word in HIDDEN) else str(value)
+    """A setting in words; what its name calls a secret is not shown, however deep it lies."""
+    if any(word in name.lower() for word in HIDDEN):
+        return "Hidden"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(key, inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(_shown(name, inner) for inner in value)
+    return str(value)
 
 
 def _lock(environment: Environment) -> LockNow | None:
