@@ -192,14 +192,22 @@ class Drill:
         seconds: float,
         faults: Sequence[Callable[..., None]],
     ) -> None:
-        """Ask for promotions over some seconds while these faults happen at random times, one after the other."""
+        """Ask for promotions over some seconds while these faults happen at random times, one after the other.
+
+        Processes are started from this thread only: their lives are tied to the thread that started them.
+        """
         times = sorted(dice.uniform(0, seconds) for _ in faults)
         plan = list(zip(times, dice.sample(list(faults), len(faults)), strict=True))
-        with self.background(lambda: self.strike(plan, report, random.Random(dice.random()))):
-            begin = time.monotonic()
-            for moment in sorted(dice.uniform(0, seconds) for _ in range(promotions)):
-                time.sleep(max(0.0, moment - (time.monotonic() - begin)))
-                self.ask(report, dice)
+        clicks, others = sorted(dice.uniform(0, seconds) for _ in range(promotions)), random.Random(dice.random())
+        with self.background(lambda: self.click(clicks, report, others)):
+            self.strike(plan, report, dice)
+
+    def click(self, moments: Sequence[float], report: Report, dice: random.Random) -> None:
+        """Ask at these times."""
+        begin = time.monotonic()
+        for moment in moments:
+            time.sleep(max(0.0, moment - (time.monotonic() - begin)))
+            self.ask(report, dice)
 
     def ask(self, report: Report, dice: random.Random) -> None:
         """One click somewhere. While the database is away there is no answer, and nothing was accepted."""
