@@ -140,17 +140,19 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
     if state in STATES:
         judged = [item for item in judged if state_of(item[1].kind) == state]
         judged.sort(key=lambda item: (item[0].application.pipeline.name, rank(item[1].kind)))
-    where = page_of(len(judged), page, ROWS)
+    where, total = page_of(len(judged), page, ROWS), _total(actor, courses)
+    # Where there is something that the reader may not see, it is no first run.
+    started = any(course.newest for course in courses) or total > len(courses)
     return Board(
         groups=_groups(view, judged, window(where, ROWS)),
         counts=counts,
         waiting=waiting_for(view, courses)[:WAITING],
         page=where,
         visible=len(courses),
-        total=_total(actor, courses),
+        total=total,
         revision=_revision(courses),
         pipelines=list(dict.fromkeys(Named.of(course.application.pipeline) for course in courses)),
-        first_run=None if any(course.newest for course in courses) else _first_run(view, courses),
+        first_run=None if started else _first_run(view, courses),
     )
 
 

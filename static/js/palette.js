@@ -11,6 +11,12 @@ export function palette() {
     if (event.target === box) box.close();
   });
   box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      // At once: a search field would only empty itself first.
+      event.preventDefault();
+      box.close();
+      return;
+    }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();

@@ -21,14 +21,10 @@ def test_the_keyboard_reaches_everything_in_reading_order(people, quiet):
             page.keyboard.press("Tab")
             order.append(focused(page).split("  ")[0])
         assert order[0] == "Skip to content"
-        assert [text.split()[0] for text in order[1:7]] == [
-            "RelMan",
-            "Search",
-            "Board",
-            "Approvals",
-            "Applications",
-            "Audit",
-        ]
+        for text, word in zip(
+            order[1:], ("RelMan", "Search", "Board", "Approvals", "Applications", "Audit"), strict=True
+        ):
+            assert text.startswith(word)
         page.goto("/board/")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -102,16 +98,16 @@ def plain(people):
 def test_without_scripts_one_publishes_and_promotes(site, plain, tmp_path, quiet):
     with plain("developer") as page:
         page.goto("/apps/journey/releases/new/")
-        page.locator("#id_artifact").set_input_files(archive(tmp_path, "playground", "1.1.0"))
-        page.get_by_label("Version").fill("1.1.0")
+        page.locator("#id_artifact").set_input_files(archive(tmp_path, "playground", "0.9.0"))
+        page.get_by_label("Version").fill("0.9.0")
         page.get_by_role("button", name="Publish release").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Journey 1.1.0")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Journey 0.9.0")
         page.get_by_role("link", name="Promote to Dev").first.click()
         page.get_by_role("button", name="Promote to Dev").click()
         expect(page).to_have_url(re.compile(r"/promotions/\d+/$"))
         number = page.url.rstrip("/").rpartition("/")[2]
         assert page.locator("noscript meta[http-equiv=refresh]").count() <= 1
-        until(lambda: site.promotion(number)["status"] == "succeeded", "Journey 1.1.0 gets to Dev")
+        until(lambda: site.promotion(number)["status"] == "succeeded", "Journey 0.9.0 gets to Dev")
         page.reload()
         expect(page.locator("#promotion-head .pill")).to_have_text("Succeeded")
 
@@ -130,13 +126,13 @@ def test_without_scripts_one_approves_and_rejects(site, plain, quiet):
     assert site.promotion(number)["status"] == "rejected"
 
 
-def test_a_lost_connection_is_said(people, quiet):
+def test_a_lost_connection_is_said_and_comes_back(people):
     with people.context("developer") as context:
         page = context.new_page()
+        page.route("**/events/**", lambda route: route.abort())
         page.goto("/board/")
         mark = page.locator("[data-sync]")
         expect(mark).to_contain_text("Updated")
-        context.set_offline(True)
         expect(mark).to_contain_text("Reconnecting, shows")
-        context.set_offline(False)
+        page.unroute("**/events/**")
         expect(mark).to_contain_text("Updated")

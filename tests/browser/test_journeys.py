@@ -188,12 +188,12 @@ def test_the_log_follows_finds_and_is_downloaded(site, people, quiet):
         assert word in download.value.path().read_text()
 
 
-def test_rolling_back_and_forth(site, people, quiet):
+def test_rolling_back(site, people, quiet):
     with people.page("devops") as page:
         page.goto("/apps/storefront/qa/")
         expect(page.locator("main")).to_contain_text("1.4.0")
         page.goto("/apps/storefront/qa/rollback/")
-        expect(page.get_by_role("heading", level=2).first).to_contain_text("1.3.0")
+        expect(page.locator("main")).to_contain_text("From 1.4.0 to 1.3.0.")
         page.get_by_label("Reason").fill("Search is slow.")
         page.get_by_role("button", name=re.compile("^Roll back")).click()
         page.wait_for_url(re.compile(r"/promotions/\d+/$"))
