@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
@@ -37,6 +38,14 @@ def run(home: Path) -> Path:
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
         raise PermissionError(f"{short} belongs to somebody else: remove it, or choose a shorter RELMAN_HOME.")
     return short
+
+
+def leave(home: Path) -> None:
+    """Remove the short folder for sockets, when there is one and nobody uses it."""
+    folder = run(home)
+    if folder != home / "run":
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def key(home: Path, name: str) -> Path:

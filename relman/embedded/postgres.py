@@ -129,15 +129,13 @@ class Postgres:
         self._give(self.data)
 
     def _give(self, folder: Path) -> None:
-        """As root: the folder and the sockets belong to the user that the server runs as."""
+        """As root: the files belong to the user that the server runs as."""
         if os.geteuid() != 0:
             return
         owner = NOBODY if self._prefix() == OTHER_USER else 0
-        for path in (folder, self.sockets):
-            if path.stat().st_uid != owner:
-                os.chown(path, owner, owner)
-                for inner in path.rglob("*") if path == folder else ():
-                    os.chown(inner, owner, owner, follow_symlinks=False)
+        if folder.stat().st_uid != owner:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, owner, owner, follow_symlinks=False)
 
     def _prefix(self) -> list[str]:
         """What stands before the server's command: see the top of this file."""

@@ -51,6 +51,7 @@ def _run(place: Place, applications: Parts, gateway: Parts, say: Callable[[str],
         say("Stopping.")
     finally:
         supervisor.stop()
+        folders.leave(place.home)
     return 0
 
 

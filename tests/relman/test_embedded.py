@@ -59,12 +59,13 @@ def select(postgres: Postgres, query: str) -> object:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path) -> Iterator[Path]:
     """A data directory below a folder that only its owner may enter."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     folders.prepare(private / "data")
-    return private / "data"
+    yield private / "data"
+    folders.leave(private / "data")
 
 
 def test_postgres_starts_below_a_private_home_and_keeps_what_was_written(home: Path) -> None:
@@ -115,7 +116,8 @@ def test_long_paths_get_a_short_private_folder_for_sockets(tmp_path: Path) -> No
             postgres.create_database()
             assert select(postgres, "select 1") == 1
     finally:
-        sockets.rmdir()
+        folders.leave(home)
+    assert not sockets.exists()
 
 
 def test_a_folder_for_sockets_that_others_can_enter_is_refused(tmp_path: Path) -> None:
