@@ -284,6 +284,8 @@ def _met(plan: Plan, rule: Rule, old: Rule | None, stuck: bool) -> tuple[str, st
     then, today = plan.after.able(rule), plan.before.able(old) if old else None
     was = f", by {counted(today).split()[0]} today" if today is not None and len(today) != len(then) else ""
     after = " after these changes" if was else ""
+    if stuck and len(then) >= rule.count:
+        return "cannot be met together with the other rules here: one person counts for one rule", "bad"
     if stuck:
-        return f"Nobody can meet it: {counted(then)} of {rule.count}{after}{was}", "bad"
+        return f"can be met by {counted(then)}{after}{was}: it needs {rule.count}", "bad"
     return f"can be met by {counted(then)}{after}{was}", "warn" if len(then) == rule.count else "ok"

@@ -15,6 +15,7 @@ from phases.models import Grant, Phase, Pipeline, Role, RoleRight, Rule, User
 from relman import clock
 
 from .approvers import Unmeetable, unmet
+from .table import ROLES
 
 Box = tuple[int, int, str]
 """Role, phase, right."""
@@ -214,11 +215,15 @@ def read(pipeline: Pipeline, phases: Collection[int], joining: Iterable[int] = (
     """
     here = tuple(Phase.objects.filter(pipeline=pipeline, pk__in=phases).order_by("position"))
     by_id = {phase.pk: phase for phase in here}
-    roles = {role.pk: role for role in Role.objects.order_by("name")}
+    order = {slug: number for number, slug in enumerate(ROLES)}
+    found = sorted(Role.objects.all(), key=lambda role: (order.get(role.slug, len(order)), role.name))
+    roles = {role.pk: role for role in found}
     grants = tuple(Grant.objects.filter(phase__in=by_id).select_related("user", "group").order_by("created_at", "id"))
     rules = tuple(Rule.objects.filter(phase__in=by_id).order_by("name"))
-    for row in (*grants, *rules):
-        row.phase, row.role = by_id[row.phase_id], roles[row.role_id]
+    for grant in grants:
+        grant.phase, grant.role = by_id[grant.phase_id], roles[grant.role_id]
+    for rule in rules:
+        rule.phase, rule.role = by_id[rule.phase_id], roles[rule.role_id]
     boxes = RoleRight.objects.filter(phase__in=by_id).values_list("role_id", "phase_id", "right")
     groups = {*joining, *(one.group_id for one in grants if one.group_id)}
     return State(here, roles, frozenset(boxes), grants, rules, members_of(groups), clock.now())

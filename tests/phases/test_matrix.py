@@ -103,7 +103,7 @@ def test_the_page_says_what_each_box_is_and_who_is_in_each_role(world: World) ->
     assert 'aria-label="Developer may promote in QA"' in page.text
     assert 'aria-label="Remove Devops from DevOps"' in page.text
     assert "may publish in Dev" in page.text and "may publish in Live" not in page.text
-    assert "business: 1 × Business owner" in page.text and "Can be met by 1 person" in page.text
+    assert "Business: 1 × Business owner" in page.text and "Can be met by 1 person" in page.text
     assert 'data-show="2"' in page.text
 
 
