@@ -33,7 +33,11 @@ class Unknown(DriverError):
 
 
 class Fenced(DriverError):
-    """The target has seen a higher epoch: whoever asks was replaced."""
+    """The target has seen a higher epoch (`seen`; 0: unknown): whoever asks was replaced."""
+
+    def __init__(self, sentence: str = "", seen: int = 0) -> None:
+        super().__init__(sentence)
+        self.seen = seen
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ class Fence:
         if epoch < seen:
             raise Fenced(
                 f"This worker holds epoch {epoch}, but the target has seen {seen}: another worker took over. "
-                "Nothing was changed."
+                "Nothing was changed.",
+                seen,
             )
 
     def _raise_to(self, epoch: int) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from django.db import Error as DatabaseGone
 from django.db import transaction
 
 from phases.models import Environment
@@ -13,7 +16,10 @@ from releases.queries.facts import facts_of
 from releases.transitions import advance
 from relman.actors import Actor
 
+log = logging.getLogger(__name__)
 BATCH = 200
+_reached = 0
+"""The last one that was asked about, when more wait than one round takes."""
 
 
 def one(promotion_id: int) -> bool:
@@ -53,6 +59,18 @@ def consider(promotion: Promotion) -> bool:
 
 
 def all_waiting() -> None:
-    """Facts change in many places; each round asks again for what waits, oldest first."""
-    for pk in Promotion.objects.filter(status="waiting").order_by("id").values_list("pk", flat=True)[:BATCH]:
-        one(pk)
+    """Facts change in many places; each round asks again for what waits, oldest first.
+
+    Where many wait, each round goes on where the one before ended: what waits for long keeps nobody from being asked.
+    """
+    global _reached
+    waiting = Promotion.objects.filter(status="waiting", pk__gt=_reached).order_by("id")
+    asked = list(waiting.values_list("pk", flat=True)[:BATCH])
+    _reached = asked[-1] if len(asked) == BATCH else 0
+    for pk in asked:
+        try:
+            one(pk)
+        except DatabaseGone:
+            raise
+        except Exception as error:  # one that cannot be asked about must not stop the others
+            log.warning("The gates could not be asked for promotion %s: %s", pk, error)

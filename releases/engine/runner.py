@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 
+from django.db import Error as DatabaseGone
 from django.db.models.functions import Now
 
 from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeeded
 from releases.dispatch import ring
-from releases.engine import ending, lease, outcome, steps
+from releases.engine import breaking, ending, lease, outcome, steps
 from releases.engine.stopping import stopping
 from releases.models import Promotion, Step
 from releases.transitions import advance
@@ -36,8 +37,14 @@ def tick(promotion_id: int) -> None:
             visit = Visit(claim, keeper)
             visit.work.introduce()
             visit.go()
-        except (Lost, Fenced, Conflict) as error:
+        except Fenced as error:
+            breaking.refused(claim, error)
+        except (Lost, Conflict) as error:
             log.warning("Promotion %s was taken over, this visit ends: %s", promotion_id, error)
+        except DatabaseGone:
+            raise  # the lease runs out, and somebody takes over
+        except Exception as error:
+            breaking.broke_off(claim, error)
 
 
 class Visit:

@@ -11,8 +11,10 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from phases import actions as places
+from phases.drivers.home import home
+from phases.drivers.ledger import Fence
 from releases import actions
-from releases.engine import lease, runner, steps, sweep
+from releases.engine import advance_waiting, lease, runner, steps, sweep
 from releases.engine.stopping import Flag
 from releases.models import Promotion, Step
 from tests.factories import run
@@ -123,3 +125,45 @@ def test_a_worker_that_is_asked_to_stop_begins_nothing_more(shop, monkeypatch):
     assert list(Step.objects.filter(promotion=promotion, when="run").values_list("status", flat=True)) == [
         "succeeded", "pending", "pending", "pending",
     ]  # fmt: skip
+
+
+def test_a_restored_database_waits_for_a_person_and_goes_on_beyond_the_target(shop):
+    places.set_phase(shop.phase("dev"), actor=shop.actor("admin"), in_order=True)
+    shop.bring(shop.release("1.0.0"), "dev")
+    environment = shop.environments["dev"]
+    folder = home() / "scripted" / str(environment.pk)
+    with Fence(folder).held(40):
+        pass
+    second = run(shop.ask(shop.release("1.1.0"), "dev"))
+    assert second.status == "errored"
+    assert "older copy" in second.reason
+    actions.resolve(second, actor=shop.actor("developer"), outcome="failed", comment="Looked.")
+    assert run(second).cleanup == "done"
+    third = run(shop.ask(shop.release("1.2.0"), "dev"))
+    assert third.status == "succeeded"
+    assert third.epoch > 40
+
+
+def test_a_mistake_of_relmans_own_ends_in_a_persons_hands(shop, monkeypatch):
+    promotion = shop.ask(shop.release(), "dev")
+
+    def broken(*_):
+        raise KeyError("secret")
+
+    monkeypatch.setattr(steps.configuration, "reveal", broken)
+    runner.tick(promotion.pk)
+    promotion.refresh_from_db()
+    assert promotion.status == "errored"
+    assert "KeyError" in promotion.reason
+
+
+def test_many_that_wait_for_long_keep_nobody_from_being_asked(shop, monkeypatch):
+    monkeypatch.setattr(advance_waiting, "BATCH", 1)
+    monkeypatch.setattr(advance_waiting, "_reached", 0)
+    waiting = [shop.ask(shop.release(), "dev"), shop.ask(shop.release("1.1.0"), "dev")]
+    Promotion.objects.filter(pk__in=[one.pk for one in waiting]).update(status="waiting")
+    asked = []
+    monkeypatch.setattr(advance_waiting, "one", asked.append)
+    for _ in range(3):
+        advance_waiting.all_waiting()
+    assert asked == [waiting[0].pk, waiting[1].pk]
