@@ -33,6 +33,7 @@ async function openPage(url) {
     const dialog = document.createElement("dialog");
     dialog.className = "sheet wide";
     dialog.innerHTML = text;
+    rename(dialog);
     const title = dialog.querySelector("h2[id]");
     if (title) dialog.setAttribute("aria-labelledby", title.id);
     dialog.addEventListener("close", () => dialog.remove());
@@ -40,6 +41,16 @@ async function openPage(url) {
     show(dialog);
   } catch {
     location.assign(url);
+  }
+}
+
+/* The page behind may have a form with the same names: a label must not point there. */
+function rename(dialog) {
+  for (const node of dialog.querySelectorAll("[id]")) node.id = `dlg-${node.id}`;
+  for (const name of ["for", "form", "aria-describedby", "aria-labelledby"]) {
+    for (const node of dialog.querySelectorAll(`[${name}]`)) {
+      node.setAttribute(name, node.getAttribute(name).split(" ").map((id) => `dlg-${id}`).join(" "));
+    }
   }
 }
 

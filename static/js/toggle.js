@@ -11,7 +11,7 @@ export function theme() {
     body.set("theme", wanted);
     document.documentElement.dataset.theme = wanted;
     draw(button);
-    fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } }).catch(() => {});
+    fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" }, keepalive: true }).catch(() => {});
   });
   draw(form.querySelector("button"));
 }

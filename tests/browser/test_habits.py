@@ -85,7 +85,8 @@ def test_the_dark_theme_is_kept(people, quiet):
         page.goto("/audit/")
         assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
         assert ground(page) != light
-        page.get_by_role("button", name="Switch to light theme").click()
+        with page.expect_response("**/me/theme/"):
+            page.get_by_role("button", name="Switch to light theme").click()
         assert ground(page) == light
 
 
