@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, connections, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -159,7 +159,7 @@ class Keeper:
                 if self.lost:
                     return
         finally:
-            connection.close()
+            connections.close_all()
 
     def _look(self, *, renew: bool) -> None:
         row = Promotion.objects.filter(pk=self.claim.promotion.pk, **self.claim.holds)

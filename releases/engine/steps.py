@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from django.db import Error as DatabaseGone
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -245,4 +245,4 @@ def _into(future: Future[Result], call: Any, step: Step) -> None:
     except BaseException as error:
         future.set_exception(error)
     finally:
-        connection.close()
+        connections.close_all()  # those of this thread; mostly it has none
