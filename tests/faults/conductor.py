@@ -55,7 +55,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else writes must not be taken for an answer
-    drill = Drill(int(sys.argv[1]), each=3)
+    drill = Drill(int(sys.argv[1]), each=3, brief=True)
     try:
         for line in sys.stdin:
             wish = json.loads(line)

@@ -50,8 +50,8 @@ class Report:
 class Drill:
     """A stack and a world, used for many rows: each row leaves it in peace."""
 
-    def __init__(self, seed: int, *, each: int = 4, workers: int = 2) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, *, each: int = 4, workers: int = 2, brief: bool = False) -> None:
+        self.seed, self.brief = seed, brief
         self.stack = Stack()
         self.stack.prepare()
         from tests.faults import world
@@ -196,6 +196,9 @@ class Drill:
 
         Processes are started from this thread only: their lives are tied to the thread that started them.
         """
+        if self.brief:
+            promotions, seconds = promotions // 2, seconds / 2
+            faults = dice.sample(list(faults), max(min(4, len(faults)), len(faults) // 2))
         times = sorted(dice.uniform(0, seconds) for _ in faults)
         plan = list(zip(times, dice.sample(list(faults), len(faults)), strict=True))
         clicks, others = sorted(dice.uniform(0, seconds) for _ in range(promotions)), random.Random(dice.random())
