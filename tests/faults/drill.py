@@ -16,7 +16,7 @@ from tests.faults.stack import Stack
 
 LATE = 45.0
 """Seconds within which whatever a fault struck must be seen to live again."""
-PEACE = 150.0
+PEACE = 400.0
 """Seconds that a world gets to come to rest, on a busy machine."""
 
 
