@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -57,15 +58,28 @@ def keep(staged: Staged) -> str:
     return relative(staged.digest)
 
 
-def problem(digest: str, size: int) -> str:
+def problem(digest: str, size: int, removed_at: datetime | None = None) -> str:
     """Why this artifact cannot be used, as a sentence; empty when it lies there with its size."""
     try:
         found = path_of(digest).stat().st_size
     except FileNotFoundError:
+        if removed_at is not None:
+            return f"Artifact removed by retention on {removed_at:%Y-%m-%d}. Publish the file again to bring it back."
         return f"The artifact sha256:{digest[:12]}… is missing from the storage. Publish it again, or restore it."
     if found != size:
         return f"The artifact sha256:{digest[:12]}… has {found} bytes, but {size} were published."
     return ""
+
+
+def remove(digest: str) -> bool:
+    """Take the bytes away, durably; False: they were gone already. Only retention calls this, under its lock."""
+    place = path_of(digest)
+    try:
+        place.unlink()
+    except FileNotFoundError:
+        return False
+    _sync(place.parent)
+    return True
 
 
 def hash_of(path: Path) -> str:

@@ -6,6 +6,7 @@ What a dead request leaves is removed with the request, and what a dead process 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -81,7 +82,8 @@ class Writer:
 
     def discard(self) -> None:
         """Close and remove it; nothing happens when it was kept, for then it lies elsewhere."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what is still in hand
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
@@ -32,6 +33,10 @@ WRITING = ("POST", "PUT", "PATCH", "DELETE")
 UNEXPECTED = (
     "RelMan did not expect this. Nothing was changed. Try again; if it happens again, tell an administrator "
     "the time and the address of this page."
+)
+NO_ROOM = (
+    "RelMan's disk is full, so this could not be kept. Nothing was changed, and what is live goes on. "
+    "An administrator has to make room: `manage.py retention` says what may be deleted."
 )
 NO_DATABASE = "RelMan's database does not answer. Nothing was changed. Try again in a moment."
 
@@ -64,10 +69,19 @@ def understood(error: BaseException) -> RelManError | None:
         return error
     if isinstance(error, drf.APIException):
         return _of_drf(error)
+    if no_room(error):
+        return RelManError(NO_ROOM, code="no_room", status=507)
     for kind, make in _FOREIGN:
         if isinstance(error, kind):
             return make(error)
     return None
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether a disk is full, ours or the database's."""
+    cause = error.__cause__ if isinstance(error, OperationalError) else None
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or getattr(cause, "sqlstate", None) == "53100"
 
 
 _FOREIGN: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[Any], RelManError]], ...] = (

@@ -48,6 +48,10 @@ UNPACKED_MAX_BYTES = whole("RELMAN_UNPACKED_MAX_BYTES", 2 * 1024**3)
 UNPACKED_MAX_ENTRIES = whole("RELMAN_UNPACKED_MAX_ENTRIES", 50_000)
 UPLOAD_MAX_BYTES = whole("RELMAN_UPLOAD_MAX_BYTES", 2 * 1024**3)
 
+KEEP_DAYS = whole("RELMAN_KEEP_DAYS", 90)
+KEEP_RELEASES = whole("RELMAN_KEEP_RELEASES", 20)
+"""Retention: an artifact stays for so many days after its last use, and the newest ones of an application always."""
+
 SECRET_KEY = value("SECRET_KEY")
 SECRETS_KEYS = [key for key in value("RELMAN_SECRETS_KEY").replace(",", " ").split() if key]
 """Fernet keys, newest first: the first encrypts, all decrypt."""

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from phases import configuration, permissions
 from phases.models import Environment
-from releases import gates, statuses
+from releases import gates, guards, statuses
 from releases.dispatch import ring
 from releases.engine import plan
 from releases.models import Promotion, Release
@@ -103,6 +103,7 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
             .select_related("application__pipeline", "phase__pipeline")
             .get(pk=environment.pk)
         )
+        guards.need(release.pk)
         promotion = _draft(release, locked, wish, actor)
         promotion.save()
         plan.write_steps(promotion)

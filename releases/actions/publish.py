@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from phases import permissions
 from phases.drivers.archive import ArchiveRefused, inspect_archive
 from phases.models import Application, User
-from releases import storage, versions
+from releases import guards, storage, versions
 from releases.models import Artifact, Change, Release
 from releases.storage import Staged
 from relman.actors import Actor
@@ -45,6 +45,7 @@ def publish_release(
         _may_publish(application, actor=actor)
         parsed = _valid(application, version, notes, changes)
         if found := _same(application, version, parsed, staged):
+            _bring_back(found, staged, actor)
             return found, False
         manifest = _read(staged)
         return _publish(
@@ -143,9 +144,25 @@ def _publish(
     return release, True
 
 
+def _bring_back(release: Release, staged: Staged, actor: Actor) -> None:
+    """The same file again mends a release whose bytes were removed or lost."""
+    artifact = release.artifacts.filter(digest=staged.digest).first()
+    if artifact is None or not storage.problem(artifact.digest, artifact.size):
+        return
+    with transaction.atomic():
+        guards.write(staged.digest)
+        storage.keep(staged)
+        Artifact.objects.filter(digest=staged.digest).update(removed_at=None)
+        detail = f"The artifact of {release} is stored again."
+        record("release.artifact_restored", actor=actor, subject=release, release=release, detail=detail)
+        publish_on_commit(f"application:{release.application.slug}")
+
+
 def _keep(release: Release, staged: Staged, changes: Sequence[Mapping[str, Any]]) -> None:
     """The artifact in its place, and what belongs to the release."""
+    guards.write(staged.digest)
     path = storage.keep(staged)
+    Artifact.objects.filter(digest=staged.digest).exclude(removed_at=None).update(removed_at=None)
     Artifact.objects.create(release=release, name=staged.name[:255], digest=staged.digest, size=staged.size, path=path)
     Change.objects.bulk_create(_change(release, number, item) for number, item in enumerate(changes, 1))
 

@@ -60,6 +60,8 @@ class Artifact(models.Model):
     """Bytes."""
     path = models.CharField(max_length=255)
     """Below the artifact storage."""
+    removed_at = models.DateTimeField(null=True)
+    """When retention took the bytes away; the row stays."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["release", "digest"], name="artifact_unique")]

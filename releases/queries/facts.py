@@ -101,7 +101,7 @@ def _required(release: Release) -> list[str]:
 
 def _artifact(release: Release) -> str:
     for artifact in release.artifacts.all():
-        if said := storage.problem(artifact.digest, artifact.size):
+        if said := storage.problem(artifact.digest, artifact.size, artifact.removed_at):
             return said
     return ""
 

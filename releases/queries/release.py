@@ -40,6 +40,7 @@ class ArtifactLine:
     name: str
     digest: str
     size: int
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ def release_page(actor: Actor, release: Release) -> ReleasePage:
 
 def head_of(release: Release) -> Head:
     """The release itself, with its files."""
-    artifacts = [ArtifactLine(one.name, f"sha256:{one.digest}", one.size) for one in release.artifacts.all()]
+    files = release.artifacts.all()
+    artifacts = [ArtifactLine(one.name, f"sha256:{one.digest}", one.size, one.removed_at) for one in files]
     return Head(
         application=Named.of(release.application),
         pipeline=Named.of(release.application.pipeline),

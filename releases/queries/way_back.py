@@ -52,7 +52,9 @@ def _last_good(environment: Environment, leaving: Release | None) -> Promotion |
 
 def _artifact(last: Promotion) -> str:
     artifact = last.release.artifacts.first()
-    return storage.problem(artifact.digest, artifact.size) if artifact else "Its artifact is not recorded."
+    if artifact is None:
+        return "Its artifact is not recorded."
+    return storage.problem(artifact.digest, artifact.size, artifact.removed_at)
 
 
 def _snapshot(last: Promotion) -> str:
