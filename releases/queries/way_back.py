@@ -27,7 +27,7 @@ class WayBack:
     def sentence(self) -> str:
         """What people read."""
         if self.release is None:
-            return "Nothing ran here before, so there is nothing to go back to."
+            return "No other release ran here, so there is nothing to go back to."
         if self.problems:
             return " ".join(self.problems)
         return f"Back to {self.release.version} is ready: its artifact is there, its configuration can be read."
