@@ -9,10 +9,10 @@ from django.db import connection
 
 from phases import actions as places
 from phases.models import Role
-from relman.audit.models import Event
-from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError
 from releases import actions
 from releases.models import Approval
+from relman.audit.models import Event
+from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError
 from tests import factories
 
 

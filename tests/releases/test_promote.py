@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 
 from phases import actions as places
-from relman.audit.models import Event
-from relman.errors import Forbidden, Invalid, NotFound, Refused
 from releases import actions
 from releases.models import Promotion
 from releases.queries.offers import preview
+from relman.audit.models import Event
+from relman.errors import Forbidden, Invalid, NotFound, Refused
 from tests import factories
 from tests.factories import run
 

@@ -7,10 +7,10 @@ import threading
 import pytest
 from django.db import connection
 
-from relman.audit.models import Event
-from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError, Unprocessable
 from releases import actions, storage
 from releases.models import Release
+from relman.audit.models import Event
+from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError, Unprocessable
 from tests import factories
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from phases import actions as places
-from relman.errors import Conflict, Forbidden, Invalid
 from releases import actions, storage
 from releases.queries.lookups import live_of
 from releases.queries.way_back import way_back
+from relman.errors import Conflict, Forbidden, Invalid
 from tests.factories import run
 
 

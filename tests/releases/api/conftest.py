@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.client import Api
 def api(shop: factories.Shop) -> Callable[..., Api]:
     """`api("developer")`: a client with a token of the person with that role."""
 
-    def make(role: str = "", **scope: object) -> Api:
+    def make(role: str = "", **scope: Any) -> Api:
         return Api(shop.actor(role).user if role else None, **scope)
 
     return make
