@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.db.models import Count, F, Prefetch, Q, QuerySet, Value
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 
 from phases import actions, permissions
@@ -111,7 +112,7 @@ class RoleAdmin(VerbAdmin):
         boxes = RoleRight.objects.filter(phase__in=here).select_related("phase").order_by("phase__position")
         people = Count("grants", filter=Q(grants__phase__in=here), distinct=True)
         rows: QuerySet[Role] = super().get_queryset(request)
-        return rows.prefetch_related(Prefetch("rights", boxes, "boxes")).annotate(held=people)
+        return rows.prefetch_related(Prefetch("rights", boxes, "boxes")).annotate(held=people, places=Value(len(here)))
 
     @admin.display(description="grants", ordering="held")
     def holders(self, role: Any) -> int:
@@ -142,7 +143,12 @@ class RoleAdmin(VerbAdmin):
             by_pipeline[phase.pipeline].append(rights_field(phase))
         for pipeline, names in by_pipeline.items():
             folded = ["collapse"] if len(by_pipeline) > 2 else []
-            sets.append((f"What it may do: {pipeline.name}", {"fields": names, "classes": [*folded, "rights"]}))
+            where = reverse("admin:phases_pipeline_roles", args=[pipeline.pk])
+            matrix = format_html(
+                '<a href="{}">Beside the other roles of {}, with what a change does</a>', where, pipeline
+            )
+            about = {"fields": names, "classes": [*folded, "rights"], "description": matrix}
+            sets.append((f"What it may do: {pipeline.name}", about))
         return sets
 
     def apply(self, actor: Actor, obj: Any, form: Any, change: bool) -> Role:
@@ -193,8 +199,10 @@ def warn_of(page: VerbAdmin, request: HttpRequest, phase: Phase) -> None:
 def _column(right: str) -> Any:
     @admin.display(description=LABELS[right])
     def column(role: Any) -> str:
-        names = dict.fromkeys(box.phase.name for box in role.boxes if box.right == right)
-        return ", ".join(names) or NONE
+        boxes = [box.phase.name for box in role.boxes if box.right == right]
+        if len(boxes) == role.places > 1 and right != "publish":
+            return "all"
+        return ", ".join(dict.fromkeys(boxes)) or NONE
 
     column.__name__ = f"may_{right}"
     return column

@@ -45,7 +45,7 @@ def roles(request: HttpRequest, key: str) -> HttpResponse:
     if request.POST.get("do") == "save" and not wish.errors and not others and plan.edits:
         try:
             if plan.blocked or _agreed(request, plan):
-                return _saved(request, pipeline, plan, actor, since)
+                return _saved(request, pipeline, plan, actor)
         except RelManError as refused:
             error = refused.message
             pipeline.refresh_from_db()
@@ -71,7 +71,7 @@ def _agreed(request: HttpRequest, plan: Plan) -> bool:
     return request.POST.get("seal") == plan.seal and not (plan.own and not request.POST.get("sure"))
 
 
-def _saved(request: HttpRequest, pipeline: Pipeline, plan: Plan, actor: Actor, since: int) -> HttpResponse:
+def _saved(request: HttpRequest, pipeline: Pipeline, plan: Plan, actor: Actor) -> HttpResponse:
     revision = request.POST.get("revision", "")
     change_access(
         pipeline,
@@ -81,8 +81,7 @@ def _saved(request: HttpRequest, pipeline: Pipeline, plan: Plan, actor: Actor, s
         seal=request.POST.get("seal", ""),
         sure=bool(request.POST.get("sure")),
     )
-    mine = Event.objects.filter(id__gt=since, actor_id=actor.user.pk if actor.user else None, outcome="done")
-    said = [event.detail for event in mine.order_by("id")]
+    said = [line.head.replace(" then ", " now ") for line in plan.lines if line.key]
     more = f" And {len(said) - SAID} more, all in the record." if len(said) > SAID else ""
     messages.success(request, f"Saved. {' '.join(said[:SAID])}{more}")
     shown = request.POST.get("show", "")

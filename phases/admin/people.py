@@ -21,6 +21,12 @@ from relman.identity import actor_of
 
 from .base import ReadOnlyAdmin, VerbAdmin, VerbForm
 
+HELP = {
+    "is_active": "May sign in. Switch it off in place of deleting an account: history names people.",
+    "is_superuser": "An administrator: sees everything, and makes pipelines, accounts and roles. Any other right comes "
+    "by a role, and a role given to oneself counts for no approval.",
+}
+"""What Django's own words for these would promise is not so here."""
 FOR_ALL = ("username", "name", "machine", "is_active")
 
 
@@ -61,6 +67,13 @@ class UserAdmin(VerbAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         return super().get_search_fields(request) if actor_of(request).is_superuser else ("username", "name")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        for name, text in HELP.items():
+            if name in form.base_fields:
+                form.base_fields[name].help_text = text
+        return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not actor_of(request).is_superuser:

@@ -216,7 +216,8 @@ class _Words:
         ends = f"until {last_day(edit.until)}" if edit.until else "without end"
         was = f"Today: until {last_day(grants[0].until)}." if grants[0].until else "Today: without end."
         impact, alarm = self.impact([(one.role_id, one.phase_id) for one in grants])
-        return Line(edit.key, "warn" if alarm else "add", f"{who} has the role {role}{where} {ends}.", f"{was} {impact}".strip())
+        head = f"{who} has the role {role}{where} {ends}."
+        return Line(edit.key, "warn" if alarm else "add", head, f"{was} {impact}".strip())
 
     def where(self, phases: Collection[int]) -> str:
         """In which phases, or nothing when it is all of several."""
