@@ -33,6 +33,7 @@ urlpatterns = [
     path(APP, applications.application, name="application"),
     path(f"{APP}releases/", applications.application_releases, name="application-releases"),
     path(f"{APP}releases/new/", releases.new, name="release-new"),
+    path(f"{APP}releases/compare/", releases.choose_two, name="compare-choose"),
     path(f"{APP}releases/compare/<str:first>...<str:second>/", releases.compare, name="compare"),
     path(RELEASE, releases.release, name="release"),
     path(f"{RELEASE}yank/", releases.yank, name="release-yank"),

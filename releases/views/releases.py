@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from phases import permissions
+from phases.models import Application
 from phases.queries import publishable
 from releases import actions, forms, queries, uploads
 from releases.models import Release
@@ -18,6 +20,9 @@ from releases.queries.release import release_page, withdraw_dialog
 from relman.errors import RelManError
 from relman.identity import actor_of
 from relman.pages import Done, acting, answer, dialog_page, draw, filled, page
+
+COMPARED = 50
+"""Releases to choose from for a comparison."""
 
 
 @page
@@ -32,7 +37,24 @@ def compare(request: HttpRequest, application: str, first: str, second: str) -> 
     """What lies between two releases of one application."""
     actor = actor_of(request)
     pair = [queries.get_release(actor, application, version) for version in (first, second)]
-    return draw(request, "compare.html", compared(*pair))
+    return draw(request, "compare.html", compared(*pair), versions=_versions(pair[0].application, pair))
+
+
+@page
+def choose_two(request: HttpRequest, application: str) -> HttpResponse:
+    """On to the comparison that was asked for, or to the newest release and the one before."""
+    found = queries.get_application(actor_of(request), application)
+    newest = _versions(found, [])
+    if len(newest) < 2:
+        return redirect("application-releases", application)
+    first, second = request.GET.get("from") or newest[1], request.GET.get("to") or newest[0]
+    return redirect("compare", application, first, second)
+
+
+def _versions(application: Application, also: Sequence[Release]) -> list[str]:
+    """The newest versions to choose from, newest first, and those that are looked at."""
+    newest = application.releases.order_by("-precedence", "-pk").values_list("version", flat=True)[:COMPARED]
+    return list(dict.fromkeys([*newest, *(one.version for one in also)]))
 
 
 @page
