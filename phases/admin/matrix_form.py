@@ -10,6 +10,7 @@ from datetime import date
 from django.contrib.auth.models import Group
 from django.db.models import Q
 from django.http import QueryDict
+from django.utils import timezone
 
 from phases.models import User
 from phases.permissions import RIGHTS
@@ -61,7 +62,7 @@ def understand(data: QueryDict) -> Wish:
     wish.edits += _ticks(data)
     wish.edits += [Leave(ids) for ids in map(_ids, data.getlist("leave")) if ids]
     wish.edits += _ends(data, wish)
-    wish.edits += _kept_joins(data)
+    wish.edits += _kept_joins(data, wish)
     wish.edits += _new_joins(data, wish)
     wish.edits += _rules(data, wish)
     wish.edits = [edit for edit in wish.edits if edit.key != data.get("undo")]
@@ -99,6 +100,8 @@ def _day(said: str, name: str, wish: Wish) -> date | None:
     except ValueError:
         wish.errors[name] = f"“{said}” is not a day. Write it like 2030-12-31."
         return None
+    if found is not None and found < timezone.localdate():
+        wish.errors[name] = f"{said} is over. The last day of a role is today or later."
     return found
 
 
@@ -107,7 +110,7 @@ def kept_join(edit: Join, day: str) -> str:
     return f"{edit.role}|{holder_key(edit.holder)}|{'-'.join(map(str, edit.phases))}|{day}"
 
 
-def _kept_joins(data: QueryDict) -> Iterable[Edit]:
+def _kept_joins(data: QueryDict, wish: Wish) -> Iterable[Edit]:
     rows = [found for text in data.getlist("join") if (found := _JOIN.fullmatch(text))]
     users = {int(row[3]) for row in rows if row[2] == "u"}
     groups = {int(row[3]) for row in rows if row[2] == "g"}
@@ -115,8 +118,8 @@ def _kept_joins(data: QueryDict) -> Iterable[Edit]:
     known.update({f"g{one.pk}": one for one in Group.objects.filter(pk__in=groups)})
     for row in rows:
         holder = known.get(row[2] + row[3])
-        if holder:
-            day = _day(row[5], "join", Wish())
+        day = _day(row[5], "join", wish)
+        if holder and "join" not in wish.errors:
             yield Join(int(row[1]), _ids(row[4]), holder, end_of(day))
 
 

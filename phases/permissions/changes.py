@@ -72,13 +72,24 @@ def tidy(state: State, wanted: Sequence[Edit]) -> tuple[tuple[Edit, ...], list[s
         if found is not None:
             kept[found.key] = found
     then = after(state, list(kept.values()), None)
-    notes = []
+    notes = [said for edit in wanted if (said := _already(state, edit, kept))]
     for key, edit in list(kept.items()):
         if isinstance(edit, Tick) and not edit.on and (edit.role, edit.phase, edit.right) in then.boxes:
             del kept[key]
             role, phase = state.roles[edit.role].name, _phase(state, edit.phase).name
             notes.append(f"{role} keeps View in {phase}: the other rights there need it.")
     return tuple(kept.values()), notes
+
+
+def _already(state: State, edit: Edit, kept: dict[str, Edit]) -> str:
+    """Why somebody or a rule that was added changes nothing."""
+    if edit.key in kept:
+        return ""
+    if isinstance(edit, NewRule) and edit.phase in {phase.pk for phase in state.phases}:
+        return f"{_phase(state, edit.phase).name} has a rule {edit.name} already: change that one."
+    if isinstance(edit, Join) and edit.role in state.roles:
+        return f"{name_of(edit.holder)} has the role {state.roles[edit.role].name} there already."
+    return ""
 
 
 def _still(state: State, edit: Edit, known: Collection[int], joins: Sequence[Join]) -> Edit | None:

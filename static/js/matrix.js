@@ -10,12 +10,9 @@ async function ask(extra) {
   const data = new FormData(form());
   for (const [name, value] of Object.entries(extra)) data.set(name, value);
   const response = await fetch(form().action, { method: "POST", body: data, headers: { Accept: "text/html" } });
-  if (response.redirected && !response.url.includes("/roles/")) {
-    location.reload();
-    return null;
-  }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return ticket === asked && page.getElementById("rmx-form") ? page : null;
+  if (!page.getElementById("rmx-form")) throw new Error(`${response.status} without the form`);
+  return ticket === asked ? page : null;
 }
 
 function say() {
@@ -49,6 +46,14 @@ function swap(page, focus) {
   say();
 }
 
+/* What the server would say is not known: nothing is saved blindly, and the form is as it was. */
+function lost() {
+  const text = "RelMan does not answer, or you were signed out. Your changes are still here, nothing is saved.";
+  document.getElementById("changes").textContent = text;
+  document.getElementById("rmx-bar").classList.remove("empty");
+  document.getElementById("rmx-said").textContent = text;
+}
+
 async function preview() {
   const button = form().querySelector(".go");
   button?.setAttribute("aria-busy", "true");
@@ -56,7 +61,7 @@ async function preview() {
     const page = await ask({ do: "review" });
     if (page) patch(page);
   } catch {
-    document.getElementById("rmx-said").textContent = "RelMan does not answer. Your changes are still here.";
+    lost();
   } finally {
     button?.removeAttribute("aria-busy");
   }
@@ -98,12 +103,13 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", async (event) => {
   if (event.target !== form()) return;
   const button = event.submitter;
+  clearTimeout(timer);
   if (button?.name === "do" && button.value === "save") {
-    clearTimeout(timer);
+    if (form().dataset.sent) event.preventDefault();
+    form().dataset.sent = "1";
     return;
   }
   event.preventDefault();
-  clearTimeout(timer);
   if (button?.name === "phase") {
     show(button);
     return;
@@ -115,8 +121,11 @@ document.addEventListener("submit", async (event) => {
     const page = await ask(chosen?.name ? { [chosen.name]: chosen.value } : {});
     if (page) swap(page, focus);
   } catch {
-    document.getElementById("rmx-said").textContent = "RelMan does not answer. Your changes are still here.";
+    lost();
   }
 });
+
+// A page that comes back from the browser's cache may be used again.
+addEventListener("pageshow", () => delete form()?.dataset.sent);
 
 form()?.classList.add("live");

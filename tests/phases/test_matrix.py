@@ -146,6 +146,21 @@ def test_a_name_that_nobody_has_is_said_beside_its_field(world: World) -> None:
     assert page.data[f"who-{role}"] == ["Nemo"]
 
 
+def test_a_day_that_is_over_or_none_is_refused(world: World) -> None:
+    role, page = world.role("developer").pk, Page(world)
+    page.put(f"who-{role}", "outsider").put(f"until-{role}", "2001-01-01").send("add")
+    assert "2001-01-01 is over." in page.text and "Nothing changed yet" in page.text
+    page.put("join", f"{role}|u{world.people['outsider'].pk}|{world.phase('dev').pk}|2001-99-99").send("save")
+    assert "is not a day" in page.text and not Grant.objects.filter(user=world.people["outsider"]).exists()
+
+
+def test_what_is_so_already_is_said(world: World) -> None:
+    role, live = world.role("developer").pk, world.phase("live").pk
+    page = Page(world).put(f"who-{role}", "Developer (developer)").put(f"rname-{live}", "business").send("add")
+    assert "Developer has the role Developer there already." in page.text
+    assert "Live has a rule business already: change that one." in page.text
+
+
 def test_rules_are_made_changed_and_removed(world: World) -> None:
     phase, rule = world.phase("stage"), Rule.objects.get(phase__slug="live", name="quality")
     page = Page(world).put(f"rname-{phase.pk}", "tested").put(f"rrole-{phase.pk}", str(world.role("qa-engineer").pk))
