@@ -30,7 +30,7 @@ def database(url: str) -> dict[str, Any]:
     parsed["HOST"] = unquote(str(parsed.get("HOST") or ""))
     # A process that hangs inside a transaction holds its locks: the database ends that session within half a lease.
     hang = f"-c idle_in_transaction_session_timeout={max(5, LEASE // 2)}s"
-    options = {**parsed.get("OPTIONS", {}), "pool": POOL, "options": hang}
+    options = {"connect_timeout": 5, **parsed.get("OPTIONS", {}), "pool": POOL, "options": hang}
     # Without checks, each connection that a restart of the database broke would fail one request, or one visit.
     return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 

@@ -47,6 +47,9 @@ class Report:
         self.faults[fault] = self.faults.get(fault, 0) + times
 
 
+Row = Callable[["Drill", Report, random.Random], None]
+
+
 class Drill:
     """A stack and a world, used for many rows: each row leaves it in peace."""
 
@@ -73,7 +76,7 @@ class Drill:
     def close(self) -> None:
         self.stack.close()
 
-    def row(self, name: str, work: Callable[[Drill, Report, random.Random], None], seed: int) -> Report:
+    def row(self, name: str, work: Row, seed: int) -> Report:
         """Do something bad, wait for peace, check."""
         report, before = Report(name), len(self.stack.fallen())
         self.struck.clear()
@@ -99,25 +102,32 @@ class Drill:
     def hit(self, pids: Iterable[int] | None = None) -> None:
         """Remember whom the fault that is just over struck: who was in the hands of these processes, or everybody who
         runs or is next."""
+        from django.db import Error
+
+        from tests.faults import world
+
+        moment = time.clock_gettime(time.CLOCK_REALTIME)
+        for _ in range(3):
+            world.forget_connections()
+            with contextlib.suppress(Error):
+                self.struck += [(pk, moment) for pk in self.in_hand(pids)]
+                return
+
+    def in_hand(self, pids: Iterable[int] | None) -> list[int]:
+        """The promotions that these processes hold; without processes: all that run, and whoever is next."""
         from django.db.models import Q
 
         from releases.models import Promotion
-        from tests.faults import world
 
-        world.forget_connections()
-        rows = Promotion.objects.filter(status__in=("running", "verifying"))
+        active = Promotion.objects.filter(status__in=("running", "verifying"))
         if pids is None:
-            free = Promotion.objects.filter(status="queued").exclude(environment__in=rows.values("environment"))
-            queued = free.order_by("environment_id", "id").distinct("environment_id")
-            rows = Promotion.objects.filter(Q(pk__in=rows) | Q(pk__in=[one.pk for one in queued]))
-        else:
-            hands = Q(pk=None)
-            for pid in pids:
-                hands |= Q(lease_owner__contains=f":{pid}:")
-            rows = rows.filter(hands)
-        moment = time.clock_gettime(time.CLOCK_REALTIME)
-        with contextlib.suppress(Exception):  # the database may be the next to go
-            self.struck += [(pk, moment) for pk in rows.values_list("pk", flat=True)]
+            free = Promotion.objects.filter(status="queued").exclude(environment__in=active.values("environment"))
+            following = free.order_by("environment_id", "id").distinct("environment_id")
+            return [*active.values_list("pk", flat=True), *following.values_list("pk", flat=True)]
+        hands = Q(pk=None)
+        for pid in pids:
+            hands |= Q(lease_owner__contains=f":{pid}:")
+        return list(active.filter(hands).values_list("pk", flat=True))
 
     def restore(self) -> None:
         """Everything is up again, and nobody is stopped."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import Any
 
 from tests.faults import injectors as inject
-from tests.faults.drill import Drill, Report
-
-Row = Callable[[Drill, Report, random.Random], None]
+from tests.faults.drill import Drill, Report, Row
 
 
 def child_killed(drill: Drill, report: Report, dice: random.Random) -> None:
@@ -173,4 +169,3 @@ STORMS: dict[str, Row] = {
     "45": default_settings,
     "24": everything,
 }
-Facts = dict[str, Any]
