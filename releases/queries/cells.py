@@ -26,6 +26,7 @@ class Cell:
     text: str = ""
     promotion: int | None = None
     through: bool = False
+    phase: Named | None = None
 
 
 NONE = Cell("none")
@@ -63,9 +64,13 @@ def cells(view: Reader, course: Course, releases: Iterable[int]) -> Mapping[int,
     for move in moves(chosen):
         found.setdefault((move.build.id, places[move.environment].phase), []).append(move)
     columns = [phase for phase in course.phases if view.may("view", phase.pk)]
+    rows = {
+        one: [_cell(view, course, phase, one, found.get((one, phase.pk), [])) for phase in columns] for one in releases
+    }
+    names = [Named.of(phase) for phase in columns]
     return {
-        one: _through([_cell(view, course, phase, one, found.get((one, phase.pk), [])) for phase in columns])
-        for one in releases
+        one: [replace(cell, phase=name) for cell, name in zip(_through(row), names, strict=True)]
+        for one, row in rows.items()
     }
 
 

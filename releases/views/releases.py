@@ -43,11 +43,12 @@ def compare(request: HttpRequest, application: str, first: str, second: str) -> 
 @page
 def choose_two(request: HttpRequest, application: str) -> HttpResponse:
     """On to the comparison that was asked for, or to the newest release and the one before."""
-    found = queries.get_application(actor_of(request), application)
-    newest = _versions(found, [])
+    newest = _versions(queries.get_application(actor_of(request), application), [])
     if len(newest) < 2:
         return redirect("application-releases", application)
-    first, second = request.GET.get("from") or newest[1], request.GET.get("to") or newest[0]
+    second = request.GET.get("to") or newest[0]
+    older = newest[newest.index(second) + 1 :] if second in newest else newest
+    first = request.GET.get("from") or [*older, *newest][0]
     return redirect("compare", application, first, second)
 
 

@@ -73,6 +73,7 @@ BOOK = [
     Leaf("admin", "Administration", "admin", "/admin/"),
     Leaf("admin-roles", "Administration, roles", "admin", "/admin/phases/role/"),
     Leaf("admin-role", "Administration, one role", "admin", "/admin/phases/role/1/change/"),
+    Leaf("admin-matrix", "Administration, roles of a pipeline", "admin", "/admin/phases/pipeline/1/roles/"),
     Leaf("admin-grants", "Administration, who has which role", "admin", "/admin/phases/grant/"),
     Leaf("admin-grant", "Administration, give a role", "admin", "/admin/phases/grant/add/"),
     Leaf("admin-people", "Administration, people", "admin", "/admin/phases/user/"),
