@@ -1,6 +1,6 @@
 """A drill in a process of its own, told by lines what to do: so that pytest's own database is not the one that dies.
 
-One JSON line in ({"row": "1", "seed": 7}), one out (the report). End of input ends it.
+One JSON line in ({"rows": ["1"], "seed": 7}), one out (the reports). End of input ends it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,15 +29,15 @@ class Conductor:
             command, cwd=ROOT, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def row(self, number: str, seed: int) -> dict[str, Any]:
-        """Play this row; its report."""
+    def rows(self, numbers: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
+        """Play these rows; their reports."""
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps({"row": number, "seed": seed}) + "\n")
+        self.process.stdin.write(json.dumps({"rows": numbers, "seed": seed}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         assert line, "The drill ended."
-        report: dict[str, Any] = json.loads(line)
-        return report
+        reports: dict[str, dict[str, Any]] = json.loads(line)
+        return reports
 
     def close(self) -> None:
         assert self.process.stdin and self.process.stdout
@@ -62,10 +63,10 @@ def main() -> None:
         for line in sys.stdin:
             wish = json.loads(line)
             try:
-                report = drill.row(wish["row"], {**STORMS, **TOGETHER}[wish["row"]], wish["seed"])
+                reports = drill.rows({name: {**STORMS, **TOGETHER}[name] for name in wish["rows"]}, wish["seed"])
             except Exception:
-                report = Report(wish["row"], wrong=[traceback.format_exc()])
-            answers.write(json.dumps(asdict(report)) + "\n")
+                reports = {name: Report(name, wrong=[traceback.format_exc()]) for name in wish["rows"]}
+            answers.write(json.dumps({name: asdict(report) for name, report in reports.items()}) + "\n")
             answers.flush()
     finally:
         drill.close()

@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -78,10 +78,24 @@ class Drill:
 
     def row(self, name: str, work: Row, seed: int) -> Report:
         """Do something bad, wait for peace, check."""
-        report, before = Report(name), len(self.stack.fallen())
+        return self.rows({name: work}, seed)[name]
+
+    def rows(self, works: Mapping[str, Row], seed: int) -> dict[str, Report]:
+        """One after the other, and one judgement over all: what the checker found is said of each."""
+        reports, total, before = dict[str, Report](), Report("all"), len(self.stack.fallen())
         self.struck.clear()
-        work(self, report, random.Random(f"{name}-{seed}"))
-        return self.judge(report, before)
+        for name, work in works.items():
+            reports[name] = Report(name)
+            work(self, reports[name], random.Random(f"{name}-{seed}"))
+            self.stack.disarm()
+        self.judge(total, before)
+        for report in reports.values():
+            report.lost, report.doubled, report.repeated = total.lost, total.doubled, total.repeated
+            report.late, report.slowest = total.late, total.slowest
+            report.wrong += total.wrong
+            for fault, times in total.faults.items():
+                report.count(fault, times)
+        return reports
 
     def judge(self, report: Report, before: int = 0) -> Report:
         """End all faults, wait for peace, let the checker look."""

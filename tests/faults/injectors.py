@@ -148,4 +148,4 @@ def connections_reset(drill: Drill, report: Report, dice: random.Random) -> None
     for _ in range(20):
         if drill.stack.valkey.ask("CLIENT KILL TYPE normal SKIPME yes"):
             report.count("broker connections reset")
-        time.sleep(0.5)
+        time.sleep(0.25 if drill.brief else 0.5)

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -200,12 +201,13 @@ def changed_meanwhile(drill: Drill, report: Report, dice: random.Random) -> None
 
     careful, release = drill.world.approving, bring_near_live(drill)
     for worker in drill.stack.alive():
-        worker.kill()
+        worker.signal(signal.SIGSTOP)
     promotion = careful.approve(careful.ask(release, "live"))
     live = careful.environments["live"]
     places.set_configuration(live, {"GREETING": str(dice.random())}, actor=careful.actor("devops"))
     report.count("configuration changed after the approval")
-    drill.man()
+    for worker in drill.stack.alive():
+        worker.signal(signal.SIGCONT)
     end = time.monotonic() + 45
     while promotion.status == "queued" and time.monotonic() < end:
         time.sleep(0.2)
