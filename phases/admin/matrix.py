@@ -81,7 +81,11 @@ def _saved(request: HttpRequest, pipeline: Pipeline, plan: Plan, actor: Actor) -
         seal=request.POST.get("seal", ""),
         sure=bool(request.POST.get("sure")),
     )
-    said = [line.head.replace(" then ", " now ") for line in plan.lines if line.key]
+    said = [
+        line.head.replace(" then no longer ", " no longer ").replace(" then ", " now ")
+        for line in plan.lines
+        if line.key
+    ]
     more = f" And {len(said) - SAID} more, all in the record." if len(said) > SAID else ""
     messages.success(request, f"Saved. {' '.join(said[:SAID])}{more}")
     shown = request.POST.get("show", "")
