@@ -53,8 +53,8 @@ def take(people: People, leaf: Leaf, known: dict[str, int], folder: Path, shrink
             (folder / f"{name}.png").write_bytes(picture)
 
 
-def sheet() -> str:
-    """One page beside the names of the states that it shows."""
+def sheet(folder: Path) -> str:
+    """The pictures in the folder beside the names of the states that they show."""
     rows = "\n".join(
         f'<section id="{leaf.name}"><h2>{html.escape(leaf.state)}</h2><p><code>{html.escape(leaf.path)}</code>'
         f"{' as ' + leaf.who if leaf.who else ''}</p><div>"
@@ -62,6 +62,7 @@ def sheet() -> str:
             f'<a href="{leaf.name}-{kind}.webp"><img class="{kind}" loading="lazy" src="{leaf.name}-{kind}.webp"'
             f' alt="{html.escape(leaf.state)}, {kind}"></a>'
             for kind in KINDS
+            if (folder / f"{leaf.name}-{kind}.webp").exists()
         )
         + "</div></section>"
         for leaf in BOOK
@@ -102,7 +103,7 @@ def main(folder: Path, names: list[str]) -> None:
                 take(people, leaf, known, folder, shrink)
                 print(leaf.state, flush=True)
         browser.close()
-    (folder / "index.html").write_text(sheet())
+    (folder / "index.html").write_text(sheet(folder))
 
 
 if __name__ == "__main__":
