@@ -33,6 +33,7 @@ class Tokens(View):
     """Your own tokens."""
 
     paged = True
+    once_only = ("token",)
 
     @extend_schema(responses=page_of(shapes.TokenShown))
     def get(self, request: Request) -> Response:

@@ -179,8 +179,11 @@ def _alive(token: Token | None, now: datetime) -> bool:
 
 @recorded("token.revoked")
 def revoke(token: Token, *, actor: Actor) -> None:
-    """End a token, and all that were made with it, at once. By its owner or an administrator."""
+    """End a token, and all that were made with it, at once. By its owner or an administrator; a token that is
+    limited ends itself and what was made with it."""
     own = actor.user is not None and actor.user.pk == token.owner_id
+    if own and _is_limited(actor.token) and not _made_with(token, actor.token):
+        raise Forbidden("This token is limited: it ends itself and what was made with it, no other token.")
     if not own and not (actor.is_superuser and actor.token is None) and actor.via != "system":
         raise NotFound()
     if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now()):
@@ -188,6 +191,15 @@ def revoke(token: Token, *, actor: Actor) -> None:
     token.refresh_from_db(fields=["revoked_at"])
     record("token.revoked", actor=actor, subject=token, before=words(token),
            detail=f"The token “{token.name}” of {token.owner.display} was revoked.")  # fmt: skip
+
+
+def _is_limited(token: Token | None) -> bool:
+    return token is not None and bool(token.rights or token.limited_to_applications or token.limited_to_phases)
+
+
+def _made_with(token: Token | None, parent: Token | None) -> bool:
+    """Whether it is the parent itself, or was made with it."""
+    return token is not None and (token == parent or _made_with(token.parent, parent))
 
 
 def words(token: Token) -> dict[str, object]:

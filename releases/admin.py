@@ -83,7 +83,7 @@ class EventAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).filter(pk__in=seen.values("pk"))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup in ("subject_type", "subject_id") or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return lookup in ("subject_type", "subject_id") or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="before")
     def changed_from(self, event: Event) -> str:

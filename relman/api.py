@@ -88,6 +88,8 @@ class View(APIView):
 
     schema = Schema()
     filters: ClassVar[Filters] = {}
+    once_only: ClassVar[tuple[str, ...]] = ()
+    """Fields of POST's answer that are shown once: not kept for its Idempotency-Key; a repetition says null."""
     paged: ClassVar[bool] = False
     actor: Actor
     asked: dict[str, Any]
@@ -184,7 +186,9 @@ def _once(post: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         if key is None:
             return post(self, request, *args, **kwargs)
         asked = idempotency.fingerprint(request.data, request.FILES, self.actor)
-        return idempotency.once(self.actor, request.path, key, asked, lambda: post(self, request, *args, **kwargs))
+        return idempotency.once(
+            self.actor, request.path, key, asked, lambda: post(self, request, *args, **kwargs), self.once_only
+        )
 
     return inner
 

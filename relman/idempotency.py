@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,8 +53,10 @@ def _scope(actor: Actor) -> list[Any]:
     return [] if narrow == ([], None, None) else [sorted(token.rights), applications, phases]
 
 
-def once(actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpResponse]) -> HttpResponse:
-    """The answer to this key: `act`'s, or the one it gave before.
+def once(
+    actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpResponse], unkept: Sequence[str] = ()
+) -> HttpResponse:
+    """The answer to this key: `act`'s, or the one it gave before, without the fields `unkept`.
 
     `asked` is the fingerprint. Raises Invalid for a key that is none, Unprocessable for one that was used for
     something else, and what `act` raises.
@@ -69,7 +71,7 @@ def once(actor: Actor, path: str, key: str, asked: str, act: Callable[[], HttpRe
         try:
             # No savepoint here: the verb has its own, and what it recorded of a refusal must stay.
             response = _rendered(act())
-            _keep(row, response.status_code, response.content.decode())
+            _keep(row, response.status_code, _without(response.content.decode(), unkept))
         except RelManError as error:
             refusal = error
             if error.status in KEPT_REFUSALS:
@@ -97,6 +99,11 @@ def _keep(row: Any, status: int, text: str) -> None:
     """Keep the answer as text, so that it can be given again byte for byte."""
     row.status, row.response = status, text
     row.save(update_fields=["status", "response"])
+
+
+def _without(text: str, unkept: Sequence[str]) -> str:
+    """The answer with these fields empty."""
+    return json.dumps({**json.loads(text), **dict.fromkeys(unkept)}) if unkept else text
 
 
 def _again(row: Any, asked: str) -> HttpResponse:

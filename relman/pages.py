@@ -34,6 +34,7 @@ Trail = list[tuple[str, str]]
 BESIDE_THE_FORM = (400, 403, 409, 413, 422)
 """Refusals that are drawn beside the form; what nobody may see (404) is a page of its own."""
 FORM = "form.html"
+NOT_TYPED = ("csrfmiddlewaretoken", "idempotency_key")
 
 
 @dataclass(frozen=True)
@@ -130,16 +131,21 @@ def answer(
 
 
 def once(request: HttpRequest, act: Callable[[], Done]) -> Done:
-    """Run `act`, or give the answer that the same one-time key was given before."""
+    """Run `act`, or give the answer that the same form was given before: its one-time key with what was typed.
+
+    Who goes back in the browser finds the old key: sent again with other words, it is another request."""
     key = request.POST.get("idempotency_key", "")
     if not key:
         return act()
+    typed = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_TYPED}
+    actor = actor_of(request)
+    key = f"{key} {idempotency.fingerprint(typed, request.FILES, actor)}"
 
     def kept() -> HttpResponse:
         done = act()
         return JsonResponse({"to": done.to, "said": done.said})
 
-    response = idempotency.once(actor_of(request), request.path[:500], key, "", kept)
+    response = idempotency.once(actor, request.path[:500], key, "", kept)
     told = json.loads(response.content)
     if response.status_code >= 400:
         raise RelManError(told["detail"], code=told["code"], status=response.status_code)

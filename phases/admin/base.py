@@ -29,6 +29,10 @@ else:
     Page, Rows, RowForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
 
 
+FILTERS = ("exact", "id__exact", "isnull", "isempty", "gte", "lt")
+"""How the filters of Django's lists ask, behind the name of their field."""
+
+
 def managed(request: HttpRequest) -> frozenset[int]:
     """Ids of the phases in which whoever asks may manage access."""
     return permissions.phases_with(actor_of(request), "manage_access")
@@ -72,6 +76,11 @@ class VerbAdmin(Page):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Only what the page offers as a filter: any other question would tell of fields that it does not show."""
+        offered = [one[0] if isinstance(one, tuple) else one for one in self.get_list_filter(request)]
+        return any(lookup in (name, *(f"{name}__{end}" for end in FILTERS)) for name in offered)
 
     # Verbs
 

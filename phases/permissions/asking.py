@@ -159,7 +159,9 @@ def require_administrator(actor: Actor, what: str) -> None:
     if not actor.is_superuser:
         raise Forbidden(f"You may not {what}. Who may: Administrator.", roles=["Administrator"])
     found = access(actor)
-    if actor.token and (found.token_rights is not None or found.token_phases is not None):
+    if actor.token and any(
+        limit is not None for limit in (found.token_rights, found.token_phases, found.token_applications)
+    ):
         raise Forbidden(f"This token is limited, so it may not {what}.", roles=["Administrator"])
 
 

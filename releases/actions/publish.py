@@ -180,11 +180,13 @@ def _tell(release: Release, staged: Staged, actor: Actor) -> None:
 
 
 def _author(name: str, actor: Actor) -> User | None:
-    """The account of the author the request names; without a name, whoever publishes."""
+    """The account of the author the request names; without one, whoever publishes: a made-up name frees nobody."""
     if not name:
         return actor.user
     return (
-        User.objects.filter(username=name).first() or User.objects.filter(email__iexact=name).exclude(email="").first()
+        User.objects.filter(username=name).first()
+        or User.objects.filter(email__iexact=name).exclude(email="").first()
+        or actor.user
     )
 
 

@@ -20,6 +20,7 @@ from phases.drivers.base import (
     Transient,
 )
 from releases.models import Promotion
+from releases.queries.masks import masker_of
 
 LAST_WORDS = 30
 """Lines of the application's own log that a failed verification shows."""
@@ -35,20 +36,23 @@ def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
             return Again(0.0, "Stopped.")
         good, last, final = look(promotion, driver, context)
         if final:
-            return unhealthy(driver, context, last)
+            return unhealthy(promotion, driver, context, last)
         passed = passed + 1 if good else 0
         context.log(f"Health check: {last}" if not good else f"Health check {passed} of {rule['passes']}: {last}")
         if time.monotonic() > end:
-            return unhealthy(driver, context, f"It did not get healthy within {float(rule['within']):.0f} s. {last}")
+            return unhealthy(
+                promotion, driver, context, f"It did not get healthy within {float(rule['within']):.0f} s. {last}"
+            )
         if passed < int(rule["passes"]):
             time.sleep(float(rule["interval"]))
     return Succeeded(last)
 
 
-def unhealthy(driver: Driver, context: Context, reason: str) -> Failed:
-    """The end of a verification, with what the application itself said last."""
+def unhealthy(promotion: Promotion, driver: Driver, context: Context, reason: str) -> Failed:
+    """The end of a verification, with what the application itself said last: an earlier instance's lines among them."""
+    masker = masker_of(promotion.environment)
     for line in driver.log(context.target, LAST_WORDS):
-        context.log(f"│ {line}")
+        context.log(f"│ {masker.mask(line)}")
     return Failed(reason)
 
 

@@ -21,6 +21,7 @@ from releases.queries.courses import Course, Reader
 from releases.queries.facts import problems_of
 from releases.queries.keys import Complete, Key, complete, keys_of
 from releases.queries.lookups import live_of
+from releases.queries.masks import masker_of
 from releases.queries.next import of_place
 from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
 from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine, count
@@ -275,14 +276,15 @@ def instances(environment: Environment) -> Sequence[Instance]:
 
 
 def runtime_log(environment: Environment, wanted: int = LOG_LINES) -> Log | None:
-    """The last lines that the instances wrote; None when there are none to show."""
+    """The last lines that the instances wrote, without secrets; None when there are none to show."""
     try:
         said = list(driver(environment.driver).log(target_of(environment), wanted))
     except (DriverError, LookupError, OSError):
         return None
     if not said:
         return None
-    shown = [LogText(number, None, text) for number, text in enumerate(said, 1)]
+    masker = masker_of(environment)
+    shown = [LogText(number, None, masker.mask(text)) for number, text in enumerate(said, 1)]
     return Log(shown, 0, len(shown), 1, len(shown), False)
 
 

@@ -90,6 +90,16 @@ def test_the_same_form_twice_acts_once(world):
     assert Promotion.objects.filter(release__version="1.2.0").count() == 1
 
 
+def test_the_same_form_with_other_words_is_another_request(world):
+    """The browser's Back shows the form as it was, with its old key."""
+    browser = world.browser("devops")
+    for value in ("one", "two", "two"):
+        sent = {"key": "BACK", "value": value, "idempotency_key": "k" * 32}
+        assert browser.post("/apps/shop/qa/configuration/", sent).status_code == 302
+        assert Variable.objects.get(key="BACK").value == value
+    assert Variable.objects.get(key="BACK").version == 2
+
+
 def test_each_drawing_of_a_form_has_a_key_of_its_own(world):
     browser = world.browser("developer")
     pages = [text(browser.get("/apps/shop/dev/promote/")) for _ in range(2)]

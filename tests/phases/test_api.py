@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from phases.models import Application, Environment, Pipeline, Token, Variable
+from releases.models import IdempotencyKey
 from relman import clock
 from relman.audit.models import Event
 from tests import factories
@@ -177,3 +178,11 @@ def test_pages_of_a_list_follow_each_other(shop):
         seen += [row["slug"] for row in page["results"]]
         path = (page["next"] or "").removeprefix("http://testserver")
     assert seen == [*(f"app-{number}" for number in range(5)), "shop"]
+
+
+def test_a_token_is_not_kept_with_its_key(shop):
+    developer = as_(shop, "developer")
+    made = good(developer.post("me/tokens/", {"name": "ci"}, key="once"), 201)
+    again = good(developer.post("me/tokens/", {"name": "ci"}, key="once"), 201)
+    assert made["token"] and again == {**made, "token": None}
+    assert not IdempotencyKey.objects.filter(response__contains=made["token"]).exists()

@@ -184,6 +184,12 @@ def test_a_token_of_an_administrator_does_not_manage_access(world: World) -> Non
     permissions.require_administrator(actor, "create pipelines")
 
 
+def test_a_limited_token_of_an_administrator_makes_nothing(world: World) -> None:
+    for limit in ({"applications": [world.application]}, {"phases": [world.phase("dev")]}):
+        with pytest.raises(Forbidden, match="limited"):
+            permissions.require_administrator(token(world, "admin", **limit), "create pipelines")
+
+
 def test_what_one_sees_follows_from_view(world: World) -> None:
     environment = world.environment("dev")
     actor = world.actor("stakeholder")

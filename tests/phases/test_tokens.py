@@ -144,3 +144,15 @@ def test_others_cannot_revoke_it(world: World) -> None:
         tokens.revoke(token, actor=world.actor("devops"))
     tokens.revoke(token, actor=world.actor("admin"))
     assert tokens.authenticate(raw) is None
+
+
+def test_a_limited_token_ends_itself_and_what_it_made_and_no_other(world: World) -> None:
+    wide, _ = make(world)
+    narrow, _ = make(world, rights=["view"])
+    actor = Actor(world.people["developer"], "api", token=narrow)
+    child, _ = tokens.issue(world.people["developer"], actor=actor, name="child")
+    with pytest.raises(Forbidden, match="limited"):
+        tokens.revoke(wide, actor=actor)
+    for one in (child, narrow):
+        tokens.revoke(one, actor=actor)
+    tokens.revoke(wide, actor=world.actor("developer"))

@@ -10,6 +10,7 @@ from django.db import connection
 from phases import actions as places
 from phases.models import Role
 from releases import actions
+from releases.actions.publish import _author
 from releases.models import Approval
 from relman.audit.models import Event
 from relman.errors import Conflict, Forbidden, Invalid, NotFound, RelManError
@@ -55,6 +56,12 @@ def test_the_author_does_not_count(shop):
     shop.bring(release, "dev", "qa", "stage")
     with pytest.raises(Forbidden, match="wrote this release"):
         actions.approve(shop.ask(release, "live"), actor=shop.actor("business-owner"))
+
+
+def test_a_made_up_author_frees_nobody(shop):
+    named, unnamed = (_author(name, shop.actor("business-owner")) for name in ("Nobody at all", ""))
+    assert named == unnamed == shop.people["business-owner"]
+    assert _author("shop-developer", shop.actor("business-owner")) == shop.people["developer"]
 
 
 def test_a_role_one_gave_oneself_never_counts(shop, promotion):

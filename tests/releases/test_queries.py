@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+from types import SimpleNamespace
+
 import pytest
 from django.test import Client
 
 from phases import actions as places
+from phases.drivers.masking import MASK
+from phases.drivers.scripted import ScriptedDriver
 from phases.models import Role
 from releases import actions, queries
+from releases.engine import own
 from releases.models import Promotion
 from relman.errors import NotFound
 from tests import factories
@@ -243,6 +249,22 @@ def test_an_environment_compares_its_configuration_with_the_phase_before(shop):
         shown.may_configure
         and not queries.environment_page(shop.actor("developer"), shop.environments["qa"]).may_configure
     )
+
+
+def test_no_line_of_an_application_shows_a_secret_of_today_or_before(shop, monkeypatch):
+    devops, dev = shop.actor("devops"), shop.environments["dev"]
+    places.set_configuration(dev, {"KEY": {"value": "hush-of-old", "secret": True}}, actor=devops)
+    shop.bring(shop.release(), "dev")
+    places.set_configuration(dev, {"KEY": {"value": "hush-of-now!", "secret": True}}, actor=devops)
+    encoded = base64.b64encode(b"hush-of-now!").decode()
+    said = ["a hush-of-old b", "c hush-of-now! d", encoded, "plain \x1b[31mwords"]
+    monkeypatch.setattr(ScriptedDriver, "log", lambda *_: said)
+    lines = [line.text for line in queries.environment_page(devops, dev).runtime_log.lines]
+    assert lines == [f"a {MASK} b", f"c {MASK} d", MASK, "plain words"]
+    kept = []
+    promotion = Promotion.objects.get()
+    own.unhealthy(promotion, ScriptedDriver(), SimpleNamespace(target=None, log=kept.append), "It broke.")
+    assert kept == [f"│ {line}" for line in lines]
 
 
 def test_the_phase_page_lists_roles_and_what_is_missing(shop):
