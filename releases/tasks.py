@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 
 from releases.dispatch import TICK
 from releases.engine.stopping import stopping
@@ -15,6 +15,17 @@ def tick(promotion_id: int) -> None:
     from releases.engine import runner
 
     runner.tick(int(promotion_id))
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def load(**_: object) -> None:
+    """Import what visits need before children are forked: one forked in the middle of an import waits for ever."""
+    from phases.drivers import registry
+    from releases import uploads  # noqa: F401
+    from releases.engine import runner, sweep  # noqa: F401
+
+    for kind in registry.KINDS:
+        registry.driver(kind)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

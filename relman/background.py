@@ -37,15 +37,22 @@ def flush(timeout: float = 5.0) -> bool:
 
 
 def _ensure_thread() -> None:
-    global _owner, _work
+    global _owner
     if _owner == os.getpid():
         return
     with _lock:
         if _owner != os.getpid():
-            # A forked child inherits the queue but not the thread.
-            _work = queue.Queue(LONGEST)
             threading.Thread(target=_run, args=(_work,), name="sends", daemon=True).start()
             _owner = os.getpid()
+
+
+def _forget() -> None:
+    """A forked child inherits the queue but not the thread, and the lock as it was: held, perhaps, by nobody there."""
+    global _lock, _owner, _work
+    _lock, _owner, _work = threading.Lock(), 0, queue.Queue(LONGEST)
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _run(work: queue.Queue[Callable[[], None]]) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -135,6 +136,7 @@ class Keeper:
         self.claim = claim_
         self.lost = False
         self.abort = claim_.promotion.abort_reason
+        self._pulse = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease-{claim_.promotion.pk}", daemon=True)
 
@@ -149,12 +151,20 @@ class Keeper:
         self._thread.join(timeout=5)
         self.lost = True  # a step that still runs in a thread of its own, because the visit broke off, stops now
 
+    def pulse(self) -> None:
+        """The visit gets on. Without a sign for two leases it hangs, and its lease is not renewed any more."""
+        self._pulse = time.monotonic()
+
     def _run(self) -> None:
         """Look for an abort each second, renew each third of the lease. A lost row ends it."""
         rounds = 0
         try:
             while not self._end.wait(1.0):
                 rounds += 1
+                if time.monotonic() - self._pulse > 2 * settings.LEASE:
+                    log.error("The visit to promotion %s hangs; somebody else may take over.", self.claim.promotion.pk)
+                    self.lost = True
+                    return
                 self._look(renew=rounds % max(1, settings.LEASE // 3) == 0)
                 if self.lost:
                     return

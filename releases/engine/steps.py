@@ -125,6 +125,7 @@ class Work:
         """Prove, with a row lock, that nobody took over; keep what a step left. Raises Fenced."""
         if left:
             self.promotion.left = {**self.promotion.left, **left}
+        self.keeper.pulse()
         hit = Promotion.objects.filter(pk=self.promotion.pk, **self.claim.holds).update(
             revision=F("revision") + 1, left=self.promotion.left
         )
@@ -164,6 +165,7 @@ class Work:
         future: Future[Result] = Future()
         threading.Thread(target=_into, args=(future, call, step), name=f"step-{step.pk}", daemon=True).start()
         while True:
+            self.keeper.pulse()
             try:
                 result = future.result(timeout=0.2)
                 self.flush(step)

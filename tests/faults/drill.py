@@ -88,6 +88,7 @@ class Drill:
             reports[name] = Report(name)
             work(self, reports[name], random.Random(f"{name}-{seed}"))
             self.stack.disarm()
+            self.restore()
         self.judge(total, before)
         for report in reports.values():
             report.lost, report.doubled, report.repeated = total.lost, total.doubled, total.repeated

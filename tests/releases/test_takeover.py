@@ -17,8 +17,9 @@ from releases import actions
 from releases.engine import advance_waiting, lease, runner, steps, sweep
 from releases.engine.stopping import Flag
 from releases.models import Promotion, Step
+from relman import background
 from tests.factories import run
-from tests.releases.test_engine import orphan, remake
+from tests.releases.test_engine import orphan, remake, until
 
 
 def test_a_child_that_is_killed_while_it_looks_leaves_the_flag_usable():
@@ -167,3 +168,19 @@ def test_many_that_wait_for_long_keep_nobody_from_being_asked(shop, monkeypatch)
     for _ in range(3):
         advance_waiting.all_waiting()
     assert asked == [waiting[0].pk, waiting[1].pk]
+
+
+def test_a_visit_that_hangs_keeps_its_lease_for_no_more_than_two(shop, settings):
+    settings.LEASE = 1
+    claim = lease.claim(shop.ask(shop.release(), "dev").pk)
+    assert claim is not None
+    with lease.Keeper(claim) as keeper:
+        assert until(lambda: keeper.lost, 8)
+
+
+def test_a_child_forked_while_a_thread_was_being_started_can_send(monkeypatch):
+    with background._lock:  # as the parent's other thread held it at that moment
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if background.flush(3) else 1)
+    assert os.waitpid(child, 0)[1] == 0
