@@ -21,7 +21,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     options.add_argument("--rows", default="")
     wanted = options.parse_args()
-    drill = Drill(wanted.seed)
+    drill = Drill(wanted.seed, each=6, workers=2)
     reports: list[Report] = []
     try:
         for run in range(wanted.runs):

@@ -155,8 +155,8 @@ def everything(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 24: many promotions, and any of the above at once."""
     rare = [inject.worker, inject.frozen, inject.partitioned, inject.rolling, inject.broker_emptied, inject.broker_away]
     rare += [inject.database_killed, inject.messages, inject.child, inject.child, inject.messages]
-    faults = [*[inject.trapdoor] * 70, *[inject.child] * 6, *dice.sample(rare, 5)]
-    drill.storm(report, dice, promotions=45, seconds=35, faults=faults)
+    faults = [*[inject.trapdoor] * 110, *[inject.child] * 8, *dice.sample(rare, 5)]
+    drill.storm(report, dice, promotions=70, seconds=45, faults=faults)
 
 
 STORMS: dict[str, Row] = {
