@@ -131,3 +131,8 @@ def test_the_export_cannot_start_a_formula(world):
 def test_the_chain_is_checked_on_the_page(world):
     answer = world.browser("devops").post("/audit/")
     assert "The chain holds." in answer.content.decode()
+
+
+def test_only_who_may_make_applications_is_offered_it(world):
+    assert "/apps/new/" not in world.browser("devops").get("/pipelines/shop/").content.decode()
+    assert "/apps/new/" in world.browser("admin").get("/pipelines/shop/").content.decode()
