@@ -7,7 +7,8 @@ TIED := $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeathsig T
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format lock bench drill pictures
+IN = $(BIN)/python -m relman.embedded.visit $(BIN)/python manage.py
+.PHONY: help backup restore demo demo-reset test lint format lock bench drill pictures
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,6 +42,12 @@ bench: .venv/.dev  ## Measure: each figure beside its floor
 
 pictures: .venv/.dev  ## Every page as a picture, into docs/pictures/ (through Chromium)
 	@$(BIN)/python -m tests.browser.pictures
+
+backup: .venv/.runtime  ## Everything into the new folder DIR, while RelMan runs; KEYS=file writes the keys too
+	@$(IN) backup $(DIR) $(if $(KEYS),--keys $(KEYS))
+
+restore: .venv/.runtime  ## A backup in DIR (and its KEYS) into an empty RELMAN_HOME
+	@$(IN) restore $(DIR) $(if $(KEYS),--keys $(KEYS))
 
 drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults, and count what was lost or doubled
 	@$(BIN)/python -m tests.faults --runs $(or $(RUNS),1)

@@ -199,6 +199,10 @@ class Driver(Protocol):
         """Tell the target the epoch. Raises Fenced when it has seen a higher one."""
         ...
 
+    def seen(self, target: Target) -> int:
+        """The highest epoch that the target has seen, as it remembers it itself; 0 when none. Changes nothing."""
+        ...
+
     def run(self, kind: str, context: Context) -> Result:
         """Do one step. May be called again with the same effect key."""
         ...

@@ -72,6 +72,10 @@ class ScriptedDriver:
         with _held(context):
             pass
 
+    def seen(self, target: Target) -> int:
+        """The highest epoch that the target has seen."""
+        return Fence(_folder(target)).epoch() if _durable(target) else 0
+
     def run(self, kind: str, context: Context) -> Result:
         """Do one scripted step."""
         if kind in ("retire", "discard"):

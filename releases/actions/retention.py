@@ -118,7 +118,7 @@ def _files(release: Any, rank: int, at: datetime, needs: tuple[str, ...]) -> Ite
             yield Stored(release.pk, str(release), one.digest, one.size, age, rank, needs)
 
 
-def _needs(applications: QuerySet[Release, dict[str, Any]]) -> dict[int, tuple[str, ...]]:
+def _needs(applications: Any) -> dict[int, tuple[str, ...]]:
     """Release -> sentences: where it serves or served, and the promotions that are not over."""
     promotions = Promotion.objects.filter(environment__application__in=applications)
     done = promotions.filter(status="succeeded").values_list(

@@ -14,7 +14,7 @@ from phases.drivers.base import DriverError
 from phases.drivers.registry import driver
 from phases.models import Environment
 from releases import statuses
-from releases.engine import plan
+from releases.engine import ahead, plan
 from releases.engine.own import judge
 from releases.models import Promotion
 from releases.queries.lookups import live_promotions
@@ -74,6 +74,8 @@ def bring_back(environment: Environment, promotion: Promotion) -> str:
 
     Whatever was asked for meanwhile is left alone.
     """
+    if ahead.held(environment):
+        return "The target knows more than RelMan after a restore, so nothing is started until the lock is released."
     open_ones = Promotion.objects.filter(environment=environment, status__in=statuses.OPEN).values_list("pk", flat=True)
     try:
         target = plan.target_of(environment)

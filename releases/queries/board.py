@@ -195,7 +195,7 @@ def _revision(courses: Iterable[Course]) -> str:
         for move in (place.live, place.pending)
         if move
     ]
-    return f"{zlib.crc32('|'.join(seen).encode()):08x}"
+    return f"{zlib.crc32('|'.join(sorted(seen)).encode()):08x}"
 
 
 # --- groups and rows

@@ -149,7 +149,7 @@ def _holds(environment: Environment) -> list[gates.Hold]:
     return [
         gates.Hold(
             one.reason,
-            one.by.display if one.by else "Someone",
+            one.by.display if one.by else "RelMan",
             str(environment) if one.environment_id else environment.phase.name,
             who,
         )

@@ -79,6 +79,10 @@ class Postgres:
         if done.returncode:
             raise StartFailed(f"PostgreSQL could not create the database {DATABASE}: {done.stderr.strip()}")
 
+    def running(self) -> bool:
+        """Whether its server answers."""
+        return self._ready()
+
     def _ready(self) -> bool:
         return self._client("pg_isready", "-q").returncode == 0
 

@@ -78,6 +78,10 @@ class LocalDriver:
             if is_new:
                 end_leftover(place)
 
+    def seen(self, target: Target) -> int:
+        """The highest epoch that the target has seen."""
+        return Fence(self._layout.control / str(target.environment)).epoch()
+
     def run(self, kind: str, context: Context) -> Result:
         """Do one step. Full disks and refused archives fail it; other errors of the machine may be tried again."""
         steps: dict[str, Callable[[Context, Place, Callable[[], None]], Result]] = {
