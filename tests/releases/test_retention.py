@@ -213,7 +213,9 @@ def full(*_):
 def test_a_full_disk_refuses_an_upload_in_a_sentence_and_works_again(shop, monkeypatch, where):
     shop.bring(shop.release("1.0.0"), "dev")
     api = Api(shop.actor("ci-robot").user)
-    data = factories.archive("1.1.0").path.read_bytes()
+    staged = factories.archive("1.1.0")
+    data = staged.path.read_bytes()
+    staged.path.unlink()
     if where == "while it arrives":
         monkeypatch.setattr(uploads.Writer, "write", full)
     else:
