@@ -52,6 +52,7 @@ class Work:
         self.masker = Masker(secrets)
         self.interrupted = ""
         self.fenced = False
+        self.deadline = float("inf")
         self.begun: int | None = None
         """The step whose beginning was written together with the end of the one before."""
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()

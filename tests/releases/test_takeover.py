@@ -87,7 +87,6 @@ def test_a_step_that_outlives_its_visit_is_told_to_stop(shop):
     claim = orphan(shop.ask(shop.release(), "dev"))
     with lease.Keeper(claim) as keeper:
         work = steps.Work(claim, keeper)
-        work.deadline = float("inf")
         assert work.stop() is None
     assert work.stop()
 
@@ -184,3 +183,21 @@ def test_a_child_forked_while_a_thread_was_being_started_can_send(monkeypatch):
         if child == 0:
             os._exit(0 if background.flush(3) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_target_that_somebody_else_locks_for_a_moment_is_waited_for(shop):
+    promotion = shop.ask(shop.release(), "dev")
+    folder = home() / "scripted" / str(promotion.environment_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    locked, enough = threading.Event(), threading.Event()
+
+    def hold():
+        with Fence(folder).held(0):
+            locked.set()
+            enough.wait(0.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    locked.wait(5)
+    assert run(promotion).status == "succeeded"
+    thread.join()
