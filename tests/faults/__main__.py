@@ -7,9 +7,11 @@ tally. Ends with 1 unless nothing was lost, doubled, wrong or late.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 
 from tests.faults.drill import Drill, Report, Row
 
@@ -21,29 +23,29 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     options.add_argument("--rows", default="")
     wanted = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was counted until then is still said
     drill = Drill(wanted.seed, each=6, workers=2)
     reports: list[Report] = []
     try:
         for run in range(wanted.runs):
-            reports += one_run(drill, wanted.rows.split(",") if wanted.rows else [], wanted.seed + run)
+            for report in one_run(drill, wanted.rows.split(",") if wanted.rows else [], wanted.seed + run):
+                reports.append(report)
     finally:
         drill.close()
         tally(reports)
     return int(not all(report.good for report in reports))
 
 
-def one_run(drill: Drill, rows: list[str], seed: int) -> list[Report]:
+def one_run(drill: Drill, rows: list[str], seed: int) -> Iterator[Report]:
     """Each row once."""
     from tests.faults.people import TOGETHER
     from tests.faults.rows import STORMS
 
-    reports = []
     for number, row in {**STORMS, **TOGETHER}.items():
         if rows and number not in rows:
             continue
         begin = time.monotonic()
         report = played(drill, row, seed)
-        reports.append(report)
         took = time.monotonic() - begin
         print(
             f"row {number}, seed {seed}: {report.injected} faults, {report.asked} promotions, {took:.0f} s, slowest "
@@ -52,7 +54,7 @@ def one_run(drill: Drill, rows: list[str], seed: int) -> list[Report]:
         )
         for sentence in report.wrong:
             print(f"  WRONG: {sentence}", flush=True)
-    return reports
+        yield report
 
 
 def played(drill: Drill, row: Row, seed: int) -> Report:
