@@ -10,7 +10,7 @@ from phases.models import Environment
 from releases import approvals
 from releases.engine import advance_waiting, start
 from releases.models import Approval, Promotion
-from releases.queries.facts import barred_people, rule_of
+from releases.queries.facts import authors_of, barred_people, rule_of
 from releases.transitions import advance, announce, lost
 from relman.actors import Actor
 from relman.audit import record
@@ -128,13 +128,13 @@ def _counts(promotion: Promotion, actor: Actor) -> None:
         raise Conflict("This promotion asks for no approval.", code="no_approval_needed")
     person = actor.user.pk if actor.user else 0
     approvers = permissions.approver_roles(promotion.environment.phase)
-    barred = barred_people(promotion.requested_by_id, promotion.release.author_user_id)
+    barred = barred_people(promotion.requested_by_id, authors_of(promotion.release))
     if approvals.may_decide(rules, person, approvers, barred):
         return
     why = barred.get(person, "")
     roles = sorted({rule.role for rule in rules})
     if why and approvals.may_decide(rules, person, approvers, {}):
-        what = "asked for this promotion" if "requester" in why else "wrote this release"
+        what = "asked for this promotion" if "requester" in why else "wrote or published this release"
         raise Forbidden(f"You {what}, so somebody else decides: {', '.join(roles)}.", roles=roles)
     raise Forbidden(f"Your approval does not count for any rule here. Who decides: {', '.join(roles)}.", roles=roles)
 

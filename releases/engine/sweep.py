@@ -18,12 +18,12 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
 
+from phases import routing
 from releases import statuses
 from releases.dispatch import ring_now
 from releases.engine import advance_waiting, health
 from releases.models import Heartbeat, IdempotencyKey, Outbox, Promotion
 from releases.transitions import advance
-from phases import routing
 from relman.actors import Actor
 from relman.audit import chain
 from relman.clock import now

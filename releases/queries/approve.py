@@ -11,9 +11,9 @@ from phases.models import User
 from releases import approvals, gates, statuses
 from releases.models import Approval, Promotion
 from releases.queries.application import open_first
-from releases.queries.approving import author_of, decisions, seats, standings
+from releases.queries.approving import decisions, seats, standings
 from releases.queries.differences import changes_between, differences
-from releases.queries.facts import barred_people, rule_of
+from releases.queries.facts import authors_of, barred_people, rule_of
 from releases.queries.lookups import live_of, visible_promotions
 from releases.queries.offers import verdicts_of
 from releases.queries.promotion import usual_seconds
@@ -250,14 +250,14 @@ def why_not(actor: Actor, promotion: Promotion, standing: Sequence[approvals.Sta
     if not rules:
         return "This promotion needs no approval."
     able = permissions.approver_roles(promotion.environment.phase)
-    barred = barred_people(promotion.requested_by_id, author_of(promotion))
+    barred = barred_people(promotion.requested_by_id, authors_of(promotion.release))
     if permissions.can(actor, "approve", promotion.environment) and approvals.may_decide(rules, me, able, barred):
         return ""
     others = _candidates(standing, me)
     instead = f" {listed(others, 3)} can approve instead." if others else ""
     why = barred.get(me, "")
     if why and approvals.may_decide(rules, me, able, {}):
-        what = "wrote this release" if "author" in why else "asked for this promotion"
+        what = "wrote or published this release" if "author" in why else "asked for this promotion"
         return f"You {what}.{instead}"
     roles = listed(sorted({rule.role for rule in rules}))
     return f"Only {roles} can decide.{instead}"

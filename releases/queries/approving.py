@@ -8,7 +8,7 @@ from phases import permissions
 from phases.models import User
 from releases import approvals, statuses
 from releases.models import Approval, Promotion
-from releases.queries.facts import barred_people, rule_of
+from releases.queries.facts import authors_of, barred_people, rule_of
 from releases.queries.places import Mark
 from releases.queries.shared import Approver, Person, people
 from relman.actors import Actor
@@ -30,12 +30,9 @@ def standings(promotion: Promotion, made: Sequence[Approval]) -> list[approvals.
         every = frozenset(rule.role_id for rule in rules)
         able = {one.person_id: able.get(one.person_id) or every for one in made}
     signed = [approvals.Signature(one.person_id, one.decision) for one in made]
-    return approvals.assign(rules, signed, able, barred_people(promotion.requested_by_id, author_of(promotion)))
-
-
-def author_of(promotion: Promotion) -> int | None:
-    """The account of whoever wrote the release."""
-    return promotion.release.author_user_id
+    return approvals.assign(
+        rules, signed, able, barred_people(promotion.requested_by_id, authors_of(promotion.release))
+    )
 
 
 def seats(actor: Actor, promotion: Promotion) -> list[Approver]:

@@ -196,7 +196,7 @@ def _people(question: Question) -> dict[str, Any]:
     signatures = signatures_of(question.promotion, question.seal)
     involved = {*approvers, *(signature.person for signature in signatures)}
     names = {user.pk: user.display for user in User.objects.filter(pk__in=involved)}
-    barred = barred_people(question.requester, question.release.author_user_id)
+    barred = barred_people(question.requester, authors_of(question.release))
     return {"rules": rules, "signatures": signatures, "approvers": approvers, "names": names, "barred": barred}
 
 
@@ -237,11 +237,16 @@ def signatures_of(promotion: int | None, seal: str) -> list[approvals.Signature]
     return [approvals.Signature(person, decision) for person, decision in valid.values_list("person_id", "decision")]
 
 
-def barred_people(requester: int | None, author: int | None) -> dict[int, str]:
+def authors_of(release: Release) -> tuple[int | None, int | None]:
+    """Whoever wrote it, and whoever published it: naming somebody else as author frees nobody."""
+    return release.author_user_id, release.published_by_id
+
+
+def barred_people(requester: int | None, authors: tuple[int | None, ...]) -> dict[int, str]:
     """Who may not count unless a rule says so, and why."""
     barred: dict[int, str] = {}
     if requester:
         barred[requester] = "requester"
-    if author:
+    for author in {author for author in authors if author}:
         barred[author] = f"{barred[author]}+author" if author in barred else "author"
     return barred

@@ -172,7 +172,7 @@ def said(verdict: gates.Verdict) -> str:
 
 def standing(view: Reader, phase: int, move: Move) -> list[approvals.Standing]:
     """How far each rule of a waiting promotion is, by the one assignment that the verbs use."""
-    barred = barred_people(move.requested_by, move.author)
+    barred = barred_people(move.requested_by, move.authors)
     return approvals.assign(rules(move), signatures(move), view.approvers.get(phase, {}), barred)
 
 
@@ -323,7 +323,7 @@ def _of_move(view: Reader, phase: Phase, move: Move) -> dict[str, Any]:
         "signatures": signatures(move),
         "approvers": view.approvers.get(phase.pk, {}),
         "names": view.names,
-        "barred": barred_people(move.requested_by, move.author),
+        "barred": barred_people(move.requested_by, move.authors),
         "approve_before": move.approve_before,
         "not_before": move.not_before,
         "not_after": move.not_after,

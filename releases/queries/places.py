@@ -72,7 +72,7 @@ class Move:
     status: str
     reason: str
     requested_by: int | None
-    author: int | None
+    authors: tuple[int | None, ...]
     requested_at: datetime
     not_before: datetime | None
     not_after: datetime | None
@@ -197,7 +197,7 @@ def _promotions(chosen: QuerySet[Promotion]) -> Iterable[Mapping[str, Any]]:
             "id", "environment_id", "kind", "status", "reason", "requested_by_id", "requested_at", "not_before",
             "not_after", "approve_before", "queued_at", "started_at", "finished_at", "revision", "seal",
             "release_id", "release__version", "release__precedence", "release__channel", "release__withdrawn",
-            "release__author_user_id", "release__manifest__configuration__required",
+            "release__author_user_id", "release__published_by_id", "release__manifest__configuration__required",
             "marks", "carried", "took", "needs", "frozen", "allow_lower", "frozen", "allow_lower",
         )
     )  # fmt: skip
@@ -234,7 +234,7 @@ def _move(row: Mapping[str, Any]) -> Move:
         status=row["status"],
         reason=row["reason"],
         requested_by=row["requested_by_id"],
-        author=row["release__author_user_id"],
+        authors=(row["release__author_user_id"], row["release__published_by_id"]),
         requested_at=row["requested_at"],
         not_before=row["not_before"],
         not_after=row["not_after"],

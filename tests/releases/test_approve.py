@@ -54,7 +54,7 @@ def test_the_requester_does_not_count_even_with_the_role(shop, promotion):
 def test_the_author_does_not_count(shop):
     release = shop.release(author="shop-business-owner")
     shop.bring(release, "dev", "qa", "stage")
-    with pytest.raises(Forbidden, match="wrote this release"):
+    with pytest.raises(Forbidden, match="wrote or published this release"):
         actions.approve(shop.ask(release, "live"), actor=shop.actor("business-owner"))
 
 
@@ -165,3 +165,22 @@ def test_twenty_at_once_and_a_no_have_one_outcome(shop, promotion):
     assert answers.count("rejected") == 1
     signed = Approval.objects.filter(promotion=promotion, decision="approved").count()
     assert answers.count("waiting") == signed
+
+
+def test_naming_somebody_else_as_author_frees_no_publisher(shop):
+    boss = shop.actor("admin")
+    release_manager = shop.people["release-manager"]
+    places.grant(Role.objects.get(slug="business-owner"), shop.phase("live"), actor=boss, user=release_manager)
+    release, _ = actions.publish_release(
+        shop.application,
+        actor=shop.actor("release-manager"),
+        version="1.0.0",
+        staged=factories.archive("1.0.0"),
+        author="shop-developer",
+    )
+    shop.bring(release, "dev", "qa", "stage")
+    role = Role.objects.get(slug="release-manager")
+    places.grant(role, shop.phase("live"), actor=boss, user=shop.people["developer"])
+    promotion = actions.request_promotion(release, shop.environments["live"], actor=shop.actor("developer"))
+    with pytest.raises(Forbidden, match="published"):
+        actions.approve(promotion, actor=shop.actor("release-manager"))
