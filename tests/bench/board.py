@@ -49,7 +49,7 @@ def compare(promotions: int) -> None:
     setup_test_environment()
     call_command("migrate", verbosity=0)
     for size in (Size(5, 250, 1250), Size(200, 10_000, promotions)):
-        call_command("flush", verbosity=0, interactive=False)
+        call_command("flush", verbosity=0, interactive=False, reset_sequences=False)
         report(f"{size.applications} applications, {size.promotions:,} promotions", fill(size))
 
 

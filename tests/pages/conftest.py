@@ -16,7 +16,7 @@ def built(django_db_setup, django_db_blocker):
     patch.setattr(sweep, "ring_now", lambda promotion: None)
     with django_db_blocker.unblock():
         yield build()
-        call_command("flush", verbosity=0, interactive=False)
+        call_command("flush", verbosity=0, interactive=False, reset_sequences=False)
     patch.undo()
 
 
