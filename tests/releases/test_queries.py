@@ -164,7 +164,7 @@ def test_the_author_reads_why_not(shop):
     actor = shop.actor("business-owner")
     decision = queries.approve_page(actor, queries.get_promotion(actor, shop.ask(release, "live").pk)).decision
     assert not decision.may
-    assert decision.reason.startswith("You wrote this release.")
+    assert decision.reason.startswith("You wrote or published this release.")
 
 
 def test_void_approvals_say_what_changed(shop):
