@@ -65,6 +65,7 @@ release-yank               GET      302  404  403  403  403  403  200  200  403 
 release-yank               POST     302  404  403  403  403  403  302  302  403  403
 release-quarantine         GET      302  404  403  403  403  403  200  200  403  403
 release-quarantine         POST     302  404  403  403  403  403  302  302  403  403
+compare-choose             GET      302  404  302  302  302  302  302  302  302  302
 compare                    GET      302  404  200  200  200  200  200  200  200  200
 environment                GET      302  404  200  200  200  200  200  200  200  200
 environment-new            GET      302  404  403  403  404  403  200  403  403  403
@@ -194,6 +195,7 @@ ADDRESSES: dict[str, str] = {
     "release": f"{SHOP}releases/1.1.0/",
     "release-yank": f"{SHOP}releases/1.1.0/yank/",
     "release-quarantine": f"{SHOP}releases/1.1.0/quarantine/",
+    "compare-choose": f"{SHOP}releases/compare/",
     "compare": f"{SHOP}releases/compare/1.0.0...1.1.0/",
     "environment": TOLIVE,
     "environment-new": f"{SHOP}dev/new/",

@@ -14,6 +14,8 @@ from pathlib import Path
 PRIVATE = ("artifacts", "gateway", "keys", "log", "run")
 LONGEST_SOCKET = 100
 """The kernel refuses socket paths over 107 bytes."""
+LONGEST_BASE = 40
+"""A folder for temporary files with a longer name leaves no room for ours."""
 
 
 def prepare(home: Path) -> None:
@@ -32,7 +34,8 @@ def run(home: Path) -> Path:
     if len(os.fsencode(folder / ".s.PGSQL.5432.lock")) <= LONGEST_SOCKET:
         return folder
     digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"relman-{os.geteuid()}-{digest}"
+    base = tempfile.gettempdir() if len(tempfile.gettempdir()) < LONGEST_BASE else "/tmp"  # noqa: S108 - owner checked
+    short = Path(base) / f"relman-{os.geteuid()}-{digest}"
     short.mkdir(mode=0o700, exist_ok=True)
     about = short.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from releases import dispatch
+from releases import dispatch, storage
 from releases.engine import sweep
 from tests import factories
 
@@ -20,3 +20,10 @@ def bell(monkeypatch):
 def shop(transactional_db, bell):
     """Pipeline, application, people; committed, because the engine works in threads of its own."""
     return factories.shop()
+
+
+@pytest.fixture(autouse=True)
+def empty_staging():
+    """What other tests staged and never published is not this test's."""
+    for left in storage.staging().iterdir():
+        left.unlink()
