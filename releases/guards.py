@@ -31,7 +31,7 @@ def write(digest: str) -> None:
 
 @contextmanager
 def alone(digest: str) -> Iterator[None]:
-    """Hold these bytes alone, over several transactions, in this session."""
+    """Hold these bytes alone, over several transactions, on this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_number(digest)])
     try:
