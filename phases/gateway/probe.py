@@ -1,4 +1,6 @@
-"""RelMan's own look through the gateway: a request that carries a short-lived, signed pass for one environment."""
+"""RelMan's own look through the gateway: a request that carries a short-lived, signed pass for one environment.
+
+And the other way round: how RelMan knows that a question about a request is its own gateway's."""
 
 from __future__ import annotations
 
@@ -17,6 +19,8 @@ from .place import Place
 from .routes import Route
 
 HEADER = "RelMan-Check"
+ASKING = "RelMan-Asking"
+"""Carried by each of the gateway's own requests to RelMan; no client can send it, the gateway leaves theirs out."""
 LIFETIME = 30
 """Seconds that such a pass is good for."""
 LIMIT = 5.0
@@ -48,6 +52,16 @@ def key(place: Place) -> bytes:
         place.make()
         _create(place.key_file)
     return place.key_file.read_bytes()
+
+
+def asking(place: Place) -> str:
+    """What the gateway shows to RelMan; it stands in Caddy's configuration, which is private as the key is."""
+    return hmac.new(key(place), b"relman gateway asks", hashlib.sha256).hexdigest()
+
+
+def asked_by_gateway(place: Place, given: str) -> bool:
+    """Whether the request that carries `given` comes from this installation's gateway."""
+    return hmac.compare_digest(given.encode(errors="replace"), asking(place).encode())
 
 
 def sign(place: Place, environment: int, now: float | None = None) -> str:

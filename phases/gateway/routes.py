@@ -76,8 +76,16 @@ def pass_cookie(port: int) -> str:
     return f"relman_pass_{port}"
 
 
-def configuration(place: Place, routes: Iterable[Route]) -> Json:
-    """The whole of Caddy's configuration for these routes; equal routes give an equal configuration."""
+def browser_cookie(port: int) -> str:
+    """The cookie by which the browser that was sent to sign in is known when it comes back."""
+    return f"relman_browser_{port}"
+
+
+def configuration(place: Place, routes: Iterable[Route], asking: str) -> Json:
+    """The whole of Caddy's configuration for these routes; equal routes give an equal configuration.
+
+    `asking`: what the gateway shows to RelMan (probe.asking).
+    """
     sites = [_site(place, route) for route in sorted(routes, key=lambda route: route.environment)]
     nothing = _answer("unknown", 404, "There is nothing here", "No environment has this address.")
     server: Json = {
@@ -85,7 +93,7 @@ def configuration(place: Place, routes: Iterable[Route]) -> Json:
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "read_header_timeout": "10s",
-        "named_routes": _shared(place),
+        "named_routes": _shared(place, asking),
         "routes": [*sites, {"handle": nothing}],
         "errors": {"routes": _troubles()},
     }
@@ -122,11 +130,11 @@ def _shared_step(name: str) -> Json:
     return {"handler": "invoke", "name": name}
 
 
-def _shared(place: Place) -> Json:
+def _shared(place: Place, asking: str) -> Json:
     """The ways that every request goes: what RelMan keeps for itself, who may pass, what is taken off."""
     reserved = {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}
-    verify = {"handle": [_marked("verify"), _verify(place)]}
-    first = [_enter(place), reserved]
+    verify = {"handle": [_marked("verify"), _verify(place, asking)]}
+    first = [_enter(place, asking), reserved]
     ways = {
         "private": [*first, verify, *_strip(), {"handle": [_marked("application")]}],
         "public": [*first, *_strip(), {"handle": [_marked("application")]}],
@@ -136,22 +144,23 @@ def _shared(place: Place) -> Json:
     return {name: {"handle": [{"handler": "subroute", "routes": way}]} for name, way in ways.items()}
 
 
-def _enter(place: Place) -> Json:
+def _enter(place: Place, asking: str) -> Json:
     """The one address of RelMan on an environment's host. Caddy compares the cleaned, decoded path, so spelling tricks
     end here or at the next step, and what RelMan sees is always the address written below."""
     rewrite = {"method": "GET", "uri": f"/_gate/enter/{ENVIRONMENT}?{{http.request.uri.query}}"}
+    told = {"RelMan-Asking": asking, "Cookie": _cookies(browser_cookie(place.port))}
     return {
         "match": [{"path": ["/_relman/enter"], "method": ["GET"]}],
-        "handle": [_marked("verify"), _ask(place, rewrite, {})],
+        "handle": [_marked("verify"), _ask(place, rewrite, told)],
     }
 
 
-def _verify(place: Place) -> Json:
+def _verify(place: Place, asking: str) -> Json:
     """Ask RelMan. 2xx: go on, and remember what it said about the person; all else is the client's answer."""
-    cookie = pass_cookie(place.port)
     told: Mapping[str, str] = {
+        "RelMan-Asking": asking,
         "Accept": "{http.request.header.Accept}",
-        "Cookie": f"{cookie}={{http.request.cookie.{cookie}}}",
+        "Cookie": _cookies(browser_cookie(place.port), pass_cookie(place.port)),
         "RelMan-Token": "{http.request.header.Relman-Token}",
         "RelMan-Check": "{http.request.header.Relman-Check}",
         "X-Forwarded-Method": "{http.request.method}",
@@ -165,6 +174,11 @@ def _verify(place: Place) -> Json:
             {"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "vars", **remember}]}]},
         ],
     }
+
+
+def _cookies(*names: str) -> str:
+    """These cookies of the client's, and no other."""
+    return "; ".join(f"{name}={{http.request.cookie.{name}}}" for name in names)
 
 
 def _ask(place: Place, rewrite: Json, told: Mapping[str, str]) -> Json:

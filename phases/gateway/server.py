@@ -13,7 +13,7 @@ from pathlib import Path
 
 from relman.embedded.binaries import caddy
 
-from . import slots
+from . import probe, slots
 from .errors import GatewayError, Unreachable
 from .place import Place
 from .routes import Json, Route, configuration
@@ -31,7 +31,7 @@ def start_argv(place: Place) -> tuple[list[str], dict[str, str]]:
     """
     place.make()
     with _alone(place):
-        _save(place.configuration_file, configuration(place, known(place)))
+        _save(place.configuration_file, configuration(place, known(place), probe.asking(place)))
     own = str(place.folder / "caddy")
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -101,7 +101,7 @@ def _telling(place: Place) -> Iterator[list[Route]]:
             slots.prepare(place.folder, route.environment)
         rows = [asdict(route) for route in told]
         try:
-            _admin(place, "POST", "/load", configuration(place, told))
+            _admin(place, "POST", "/load", configuration(place, told, probe.asking(place)))
         except Unreachable:
             _save(place.routes_file, rows)
             raise

@@ -2,10 +2,12 @@
 
 verify: Caddy asks it about each request to a private phase; answered from the record each time, cached nowhere.
 begin: on RelMan's own host, for whoever is signed in. enter: on the environment's host, for a one-time code.
+verify and enter answer the gateway alone, so that nobody can ask RelMan's own port which environments there are.
 """
 
 from __future__ import annotations
 
+import secrets
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
@@ -17,9 +19,9 @@ from django.views.decorators.http import require_GET
 
 from phases import gateway, passes, permissions, tokens
 from phases.gateway import pages, probe
-from phases.gateway.routes import IDENTITY, pass_cookie
+from phases.gateway.routes import IDENTITY, browser_cookie, pass_cookie
 from phases.models import Environment, User
-from relman import throttle
+from relman import identity, throttle
 from relman.actors import Actor
 from relman.errors import Forbidden, NotFound, RelManError
 from relman.http import problem_response
@@ -28,14 +30,17 @@ SIGN_IN = (
     "Sign in to RelMan in a browser, or send RelMan-Token with a token of yours: this address is open only to the "
     "roles that may open its phase."
 )
-BAD_TOKEN = "RelMan does not accept this token. It may be mistyped, expired or revoked."  # noqa: S105
-USED_CODE = "This way in was used already, or is older than 30 seconds. Open the address again."
+USED_CODE = (
+    "This way in was used already, is older than 30 seconds, or was begun in another browser. Open the address again. "
+    "If that leads here once more, allow cookies for this address."
+)
 
 
 @require_GET
 def verify(request: HttpRequest, environment: int) -> HttpResponse:
     """204 with every identity header: pass. 302: a browser that has to sign in. 401, 403, 404: no."""
     try:
+        _only_gateway(request)
         target = _environment(environment)
         if probe.valid(gateway.place(), target.pk, request.headers.get(probe.HEADER, "")):
             return _pass(None, "check")
@@ -65,7 +70,7 @@ def _who(request: HttpRequest, target: Environment) -> tuple[Actor | None, str]:
             key = f"token {request.META.get('REMOTE_ADDR', '')}"
             throttle.check(key, throttle.TOKENS)
             throttle.fail(key)
-            raise _unknown(BAD_TOKEN)
+            raise _unknown(identity.NOT_ACCEPTED)
         owner, token = known
         return Actor(owner, "gateway", _address(request), token), "token"
     cookie = request.COOKIES.get(pass_cookie(settings.GATEWAY_PORT), "")
@@ -93,8 +98,14 @@ def _wants_page(request: HttpRequest) -> bool:
 
 def _to_sign_in(request: HttpRequest, target: Environment) -> HttpResponse:
     back = passes.local_path(request.headers.get("X-Forwarded-Uri", "/"))
-    query = urlencode({"environment": target.pk, "next": back})
-    return _private(HttpResponseRedirect(f"{settings.PUBLIC_URL}/_gate/begin?{query}"))
+    name = browser_cookie(settings.GATEWAY_PORT)
+    given = request.COOKIES.get(name, "")
+    secret = given if passes.known_browser(given) else secrets.token_urlsafe(32)
+    query = urlencode({"environment": target.pk, "browser": passes.mark(secret), "next": back})
+    response = _private(HttpResponseRedirect(f"{settings.PUBLIC_URL}/_gate/begin?{query}"))
+    if secret != given:  # two windows that sign in at once share it
+        response.set_cookie(name, secret, httponly=True, samesite="Lax")
+    return response
 
 
 def _pass(user: User | None, via: str) -> HttpResponse:
@@ -105,20 +116,30 @@ def _pass(user: User | None, via: str) -> HttpResponse:
 
 @require_GET
 def begin(request: HttpRequest) -> HttpResponse:
-    """Give whoever is signed in a code, and send them back to the environment's host with it."""
+    """Give whoever is signed in a code, and send them back to the environment's host with it; a browser that does not
+    come from there begins there."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))
     target = _environment(_number(request.GET.get("environment", "")))
     actor = Actor(request.user, "page", request.META.get("REMOTE_ADDR", ""))
-    code = passes.admit(target, actor=actor, session_key=request.session.session_key or "")
-    query = urlencode({"code": code, "next": passes.local_path(request.GET.get("next", "/"))})
-    return _private(HttpResponseRedirect(f"http://{target.host}:{settings.GATEWAY_PORT}/_relman/enter?{query}"))
+    address, back = f"http://{target.host}:{settings.GATEWAY_PORT}", passes.local_path(request.GET.get("next", "/"))
+    browser = request.GET.get("browser", "")
+    if not passes.MARK.fullmatch(browser):
+        permissions.require(actor, "open", target)
+        return _private(HttpResponseRedirect(address + back))
+    code = passes.admit(target, actor=actor, session_key=request.session.session_key or "", browser=browser)
+    return _private(HttpResponseRedirect(f"{address}/_relman/enter?{urlencode({'code': code, 'next': back})}"))
 
 
 @require_GET
 def enter(request: HttpRequest, environment: int) -> HttpResponse:
     """On the environment's host: the code for a cookie, and on to where the browser wanted to go."""
-    cookie = passes.enter(request.GET.get("code", ""), environment)
+    try:
+        _only_gateway(request)
+    except NotFound as error:
+        return _refused(request, error)
+    secret = request.COOKIES.get(browser_cookie(settings.GATEWAY_PORT), "")
+    cookie = passes.enter(request.GET.get("code", ""), environment, secret)
     back = passes.local_path(request.GET.get("next", "/"))
     if cookie is None:
         text = pages.page("This way in is closed", USED_CODE, ("Open the address again", back))
@@ -132,6 +153,12 @@ def enter(request: HttpRequest, environment: int) -> HttpResponse:
 def sign_out(request: HttpRequest) -> None:
     """To be called by the sign-out, before the session is gone: every environment is closed with it."""
     passes.end(request.session.session_key)
+
+
+def _only_gateway(request: HttpRequest) -> None:
+    """NotFound, whatever was asked: it is not our gateway that asks."""
+    if not probe.asked_by_gateway(gateway.place(), request.headers.get(probe.ASKING, "")):
+        raise NotFound()
 
 
 def _environment(number: int) -> Environment:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from phases.gateway import probe
 from phases.gateway.errors import GatewayError
 from phases.gateway.pages import POLICY, page
 from phases.gateway.routes import Route
@@ -97,12 +98,14 @@ def test_relman_is_told_little_about_the_request(house: Gatehouse, relman: Backe
     cookie = f"mine=1; relman_pass_{house.place.port}=good; other=2"
     reply = house.ask(
         QA.host, "/a/b?c=d", method="POST", body="the body", Cookie=cookie, X_Forwarded_Host="other.live.localhost",
-        X_Forwarded_Uri="/forged", X_Forwarded_For="9.9.9.9", Authorization="Basic eA==",
+        X_Forwarded_Uri="/forged", RelMan_Asking="forged", X_Forwarded_For="9.9.9.9", Authorization="Basic eA==",
     )  # fmt: skip
     assert reply.text == "shop"
     (asked,) = relman.seen
     assert (asked.method, asked.body) == ("GET", b"")
-    assert asked.all("Cookie") == [f"relman_pass_{house.place.port}=good"]
+    port = house.place.port
+    assert asked.all("Cookie") == [f"relman_browser_{port}=; relman_pass_{port}=good"]
+    assert asked.all("RelMan-Asking") == [probe.asking(house.place)]
     assert asked.all("X-Forwarded-Uri") == ["/a/b?c=d"]
     assert asked.all("X-Forwarded-Method") == ["POST"]
     assert asked.all("X-Forwarded-For") == ["127.0.0.1"]
@@ -120,7 +123,7 @@ def test_who_passed_is_told_to_the_application_and_cannot_be_forged(house: Gateh
     assert house.ask(QA.host, RelMan_Token="good", **forged).status == 200
     (got,) = shop.seen
     assert got.all("RelMan-User") == ["jane"] and got.all("RelMan-Via") == ["token"]
-    assert not got.names() & {"relman-roles", "relman-token", "relman-check", "x-relman-user"}
+    assert not got.names() & {"relman-roles", "relman-token", "relman-check", "x-relman-user", "relman-asking"}
 
 
 def test_an_identity_that_relman_leaves_out_is_empty_and_not_the_clients(house: Gatehouse, shop: Backend) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from phases.gateway import probe
 from phases.gateway.routes import Route
 from tests.phases.gatehouse import LIVE, QA, Backend, Gatehouse
 
@@ -124,13 +125,15 @@ def test_the_way_in_leads_to_one_view_of_relman_only(
 ) -> None:
     house.switch(7, shop)
     answer = house.raw(
-        f"GET {path}?code=c&next=%2Fa HTTP/1.1\r\nHost: {QA.host}\r\nCookie: relman_session_8000=s\r\n"
+        f"GET {path}?code=c&next=%2Fa HTTP/1.1\r\nHost: {QA.host}\r\nCookie: relman_session_8000=s; "
+        f"relman_browser_{house.place.port}=b\r\nRelMan-Asking: forged\r\n"
         "RelMan-Token: good\r\nConnection: close\r\n\r\n"
     )
     assert "enter /_gate/enter/7?code=c&next=%2Fa" in answer
     (asked,) = relman.seen
     assert asked.path == "/_gate/enter/7?code=c&next=%2Fa"
-    assert not asked.names() & {"cookie", "relman-token"}
+    assert asked.all("Cookie") == [f"relman_browser_{house.place.port}=b"] and "relman-token" not in asked.names()
+    assert asked.all("RelMan-Asking") == [probe.asking(house.place)]
     assert not shop.seen
 
 

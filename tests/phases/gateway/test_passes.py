@@ -78,8 +78,13 @@ def signed_in(user: User) -> Client:
     return client
 
 
-def begin(client: Client, environment: Environment, back: str = "/") -> HttpResponse:
-    answer = client.get("/_gate/begin", {"environment": str(environment.pk), "next": back})
+SECRET = "x" * 43
+"""What the browser of these tests was given when it was sent to sign in."""
+
+
+def begin(client: Client, environment: Environment, back: str = "/", secret: str = SECRET) -> HttpResponse:
+    asked = {"environment": str(environment.pk), "browser": passes.mark(secret), "next": back}
+    answer = client.get("/_gate/begin", asked)
     assert isinstance(answer, HttpResponse)
     return answer
 
@@ -90,8 +95,14 @@ def code_of(answer: HttpResponse) -> str:
     return code
 
 
-def enter(environment: Environment, code: str, back: str = "/") -> HttpResponse:
-    answer = Client().get(f"/_gate/enter/{environment.pk}", {"code": code, "next": back})
+def from_gateway() -> dict[str, str]:
+    return {probe.ASKING: probe.asking(gateway.place())}
+
+
+def enter(environment: Environment, code: str, back: str = "/", secret: str = SECRET) -> HttpResponse:
+    client = Client(headers=from_gateway())
+    client.cookies[BROWSER] = secret
+    answer = client.get(f"/_gate/enter/{environment.pk}", {"code": code, "next": back})
     assert isinstance(answer, HttpResponse)
     return answer
 
@@ -103,15 +114,21 @@ def cookie_of(answer: HttpResponse) -> str:
 
 
 COOKIE = f"relman_pass_{settings.GATEWAY_PORT}"
+BROWSER = f"relman_browser_{settings.GATEWAY_PORT}"
 
 
-def verify(environment: Environment, *, cookie: str = "", accept: str = "*/*", **headers: str) -> HttpResponse:
+def verify(
+    environment: Environment, *, cookie: str = "", secret: str = "", accept: str = "*/*", **more: str
+) -> HttpResponse:
     """What Caddy asks; header names with _ for -."""
     client = Client()
+    if secret:
+        client.cookies[BROWSER] = secret
     if cookie:
         client.cookies[COOKIE] = cookie
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = client.get(f"/_gate/verify/{environment.pk}", headers={"Accept": accept, **named})
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    headers = {"Accept": accept, **from_gateway(), **named}
+    answer = client.get(f"/_gate/verify/{environment.pk}", headers=headers)
     assert isinstance(answer, HttpResponse)
     return answer
 
@@ -152,7 +169,9 @@ def test_who_is_not_signed_in_signs_in_first_and_comes_back(town: Town) -> None:
     assert answer.status_code == 302
     to = urlsplit(answer["Location"])
     assert to.path == "/signin/"
-    assert parse_qs(to.query)["next"] == [f"/_gate/begin?environment={town.qa.pk}&next=%2Fa%3Fb%3Dc"]
+    mark = passes.mark(SECRET)
+    (next_,) = parse_qs(to.query)["next"]
+    assert next_ == f"/_gate/begin?environment={town.qa.pk}&browser={mark}&next=%2Fa%3Fb%3Dc"
     assert not Pass.objects.exists()
 
 
@@ -161,7 +180,7 @@ def test_a_code_is_good_once(town: Town) -> None:
     cookie_of(enter(town.qa, code))
     again = enter(town.qa, code)
     assert again.status_code == 403 and COOKIE not in again.cookies
-    assert "used already, or is older than 30 seconds" in again.content.decode()
+    assert "used already, is older than 30 seconds" in again.content.decode()
     assert again["Content-Security-Policy"] == pages.POLICY
 
 
@@ -194,7 +213,7 @@ def test_a_code_is_no_cookie_and_a_cookie_no_code(town: Town) -> None:
 @pytest.mark.parametrize("code", ["", "x", "é", "\x00", "a" * 5000])
 def test_made_up_codes_and_cookies_open_nothing(town: Town, code: str) -> None:
     assert enter(town.qa, code).status_code == (400 if "\x00" in code else 403)
-    assert passes.enter(code, town.qa.pk) is None
+    assert passes.enter(code, town.qa.pk, SECRET) is None
     assert passes.person(code, town.qa.pk) is None
 
 
@@ -206,6 +225,36 @@ def test_only_hashes_are_kept(town: Town) -> None:
     assert code not in str(row) and cookie not in str(row)
 
 
+def test_a_code_is_good_in_the_browser_that_asked_for_it(town: Town) -> None:
+    """Else whoever has an account sends a victim an address that signs them in under the attacker's name."""
+    code = code_of(begin(signed_in(town.person("attacker", "qa-engineer")), town.qa))
+    for secret in ("", "y" * 43, passes.mark(SECRET)):
+        victim = enter(town.qa, code, secret=secret)
+        assert victim.status_code == 403 and COOKIE not in victim.cookies
+        assert "begun in another browser" in victim.content.decode()
+    assert verify(town.qa, cookie=cookie_of(enter(town.qa, code))).status_code == 204
+
+
+@pytest.mark.parametrize("browser", [None, "", "x", "A" * 64, passes.mark("x") + "\n"])
+def test_who_begins_at_relman_is_sent_to_the_environment_to_begin_there(town: Town, browser: str | None) -> None:
+    client = signed_in(town.person("jane", "qa-engineer"))
+    asked = {"environment": str(town.qa.pk), "next": "/a?b=c"} | ({} if browser is None else {"browser": browser})
+    answer = client.get("/_gate/begin", asked)
+    assert answer.status_code == 302
+    assert answer["Location"] == f"http://till.qa.localhost:{settings.GATEWAY_PORT}/a?b=c"
+    assert not Pass.objects.exists()
+
+
+def test_a_browser_keeps_its_secret_for_two_windows(town: Town) -> None:
+    first = verify(town.qa, accept=HTML)
+    morsel = first.cookies[BROWSER]
+    assert morsel["httponly"] and morsel["samesite"] == "Lax" and not morsel["domain"] and not morsel["max-age"]
+    again = verify(town.qa, accept=HTML, secret=morsel.value)
+    assert BROWSER not in again.cookies and again["Location"] == first["Location"]
+    assert passes.mark(morsel.value) in first["Location"] and morsel.value not in first["Location"]
+    assert BROWSER in verify(town.qa, accept=HTML, secret="chosen by somebody").cookies
+
+
 def test_a_code_raced_for_is_won_once(transactional_db: None) -> None:
     town = furnished(build())
     code = code_of(begin(signed_in(town.person("jane", "qa-engineer")), town.qa))
@@ -213,7 +262,7 @@ def test_a_code_raced_for_is_won_once(transactional_db: None) -> None:
 
     def race() -> None:
         try:
-            cookie = passes.enter(code, town.qa.pk)
+            cookie = passes.enter(code, town.qa.pk, SECRET)
             if cookie:
                 won.append(cookie)
         finally:
@@ -326,7 +375,7 @@ def test_a_pass_ends_when(town: Town, end: str) -> None:
 
 def test_the_session_cookie_itself_opens_nothing(town: Town) -> None:
     client = signed_in(town.person("jane", "qa-engineer"))
-    assert client.get(f"/_gate/verify/{town.qa.pk}").status_code == 401
+    assert client.get(f"/_gate/verify/{town.qa.pk}", headers=from_gateway()).status_code == 401
 
 
 def test_verifying_is_few_queries_and_writes_nothing(town: Town) -> None:
@@ -349,7 +398,8 @@ def test_a_browser_is_sent_to_sign_in(town: Town) -> None:
     assert answer.status_code == 302
     to = urlsplit(answer["Location"])
     assert f"{to.scheme}://{to.netloc}{to.path}" == f"{settings.PUBLIC_URL}/_gate/begin"
-    assert parse_qs(to.query) == {"environment": [str(town.qa.pk)], "next": ["/cart?item=1"]}
+    mark = passes.mark(answer.cookies[BROWSER].value)
+    assert parse_qs(to.query) == {"environment": [str(town.qa.pk)], "browser": [mark], "next": ["/cart?item=1"]}
 
 
 @pytest.mark.parametrize(
@@ -385,13 +435,26 @@ def test_an_outsider_learns_nothing(town: Town) -> None:
     stranger = town.person("stranger")
     token = actions.issue_token(stranger, actor=Actor(stranger, "page"), name="mine")[1]
     known = verify(town.qa, accept=HTML, RelMan_Token=token)
-    unknown = Client().get("/_gate/verify/999999", headers={"Accept": HTML, "RelMan-Token": token})
+    asked = {"Accept": HTML, "RelMan-Token": token, **from_gateway()}
+    unknown = Client().get("/_gate/verify/999999", headers=asked)
     assert known.status_code == unknown.status_code == 404
     assert known.content == unknown.content
     assert known.content.decode() == pages.page("There is nothing here", "No environment has this address.")
     client = signed_in(stranger)
     for number in (str(town.qa.pk), "999999", "x", "", "-1", "9" * 40):
         assert client.get("/_gate/begin", {"environment": number}).status_code == 404
+
+
+@pytest.mark.parametrize("accept", [HTML, "application/json"])
+def test_relmans_own_port_tells_nobody_which_environments_there_are(town: Town, accept: str) -> None:
+    jane = town.person("jane", "qa-engineer")
+    token = actions.issue_token(jane, actor=Actor(jane, "page"), name="mine")[1]
+    answers = set()
+    for path in (f"verify/{town.qa.pk}", "verify/999999", f"enter/{town.qa.pk}", "enter/999999"):
+        for shown in ({}, {"RelMan-Token": token}, {probe.ASKING: "guessed"}, {probe.ASKING: "é"}):
+            answer = signed_in(jane).get(f"/_gate/{path}", headers={"Accept": accept, **shown})
+            answers.add((answer.status_code, answer.content))
+    assert len(answers) == 1 and answers.pop()[0] == 404
 
 
 def test_a_superuser_opens_by_a_grant_only(town: Town) -> None:

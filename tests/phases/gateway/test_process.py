@@ -21,7 +21,7 @@ def test_equal_routes_change_nothing(house: Gatehouse) -> None:
     house.sync(LIVE, QA)
     assert house.running_configuration() == before
     assert server.known(house.place) == [QA, LIVE]
-    assert configuration(house.place, [LIVE, QA]) == configuration(house.place, [QA, LIVE])
+    assert configuration(house.place, [LIVE, QA], "x") == configuration(house.place, [QA, LIVE], "x")
 
 
 def test_a_route_is_added_changed_and_taken_away(house: Gatehouse, shop: Backend) -> None:
