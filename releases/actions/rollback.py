@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from phases import permissions
 from phases.models import Environment
-from releases.actions.promote import Wish, place
 from releases.models import Promotion, Release
+from releases.placing import Wish, place
 from releases.queries.way_back import way_back
 from relman.actors import Actor
 from relman.audit.recording import recorded

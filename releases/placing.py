@@ -1,0 +1,149 @@
+"""Writing a promotion down: what every verb that asks for one, and the engine, have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from phases import configuration
+from phases.models import Environment
+from releases import gates, guards, statuses
+from releases.dispatch import ring
+from releases.engine import plan
+from releases.models import Promotion, Release
+from releases.queries.facts import facts_of
+from releases.queries.lookups import live_of
+from releases.queries.offers import kind_of
+from releases.transitions import advance, announce
+from relman.actors import Actor
+from relman.audit import record
+from relman.clock import now
+from relman.errors import Invalid, NotFound, Refused
+
+LONGEST_COMMENT = 10_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for beside release and environment."""
+
+    comment: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    allow_lower: bool = False
+    retry_of: Promotion | None = None
+    rollback: bool = False
+    configuration: str = "today"
+
+
+def place(release: Release, environment: Environment, wish: Wish, *, actor: Actor) -> Promotion:
+    """Write the promotion, ask the gates, and queue it when nothing holds it. The right was checked by the verb."""
+    _sensible(release, environment, wish)
+    with transaction.atomic():
+        locked = (
+            Environment.objects.select_for_update(of=("self",))
+            .select_related("application__pipeline", "phase__pipeline")
+            .get(pk=environment.pk)
+        )
+        guards.need(release.pk)
+        promotion = _draft(release, locked, wish, actor)
+        promotion.save()
+        plan.write_steps(promotion)
+        known = facts_of(promotion)
+        verdicts = gates.evaluate(known)
+        if gates.state_of(verdicts) == "failed":
+            # There will be no promotion to look at.
+            verdicts = gates.evaluate(replace(known, link_approve=""))
+            raise Refused(gates.refusal(verdicts), verdicts=verdicts)
+        record(
+            "promotion.requested",
+            actor=actor,
+            subject=promotion,
+            promotion=promotion,
+            after={"kind": promotion.kind, "seal": promotion.seal},
+            detail=wish.comment,
+        )
+        _supersede(promotion, actor)
+        _go(promotion, verdicts)
+    promotion.refresh_from_db()
+    return promotion
+
+
+def _sensible(release: Release, environment: Environment, wish: Wish) -> None:
+    if release.application_id != environment.application_id:
+        raise NotFound()
+    fields: dict[str, list[str]] = {}
+    if len(wish.comment) > LONGEST_COMMENT:
+        fields["comment"] = [f"At most {LONGEST_COMMENT} characters."]
+    if wish.not_before and wish.not_after and wish.not_after <= wish.not_before:
+        fields["not_after"] = ["The latest start lies before the earliest."]
+    if wish.not_after and wish.not_after <= now():
+        fields["not_after"] = ["The latest start has passed."]
+    if fields:
+        raise Invalid("Nothing was asked for: " + " ".join(fields[next(iter(fields))]), fields=fields)
+
+
+def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor) -> Promotion:
+    """The row with everything that is frozen at request."""
+    live = live_of(environment)
+    promotion = Promotion(
+        environment=environment,
+        release=release,
+        kind=kind_of(release, live, rollback=wish.rollback),
+        comment=wish.comment,
+        requested_by=actor.user,
+        requested_at=Now(),
+        not_before=wish.not_before,
+        not_after=wish.not_after,
+        allow_lower=wish.allow_lower,
+        retry_of=wish.retry_of,
+        replaces=live.release if live else None,
+        snapshot_of=wish.configuration,
+    )
+    plan.freeze(promotion, plan.build(release, environment, snapshot=_snapshot(release, environment, wish)))
+    if wish.rollback:
+        promotion.rules = []  # a bad night needs one click and one reason
+    if promotion.rules:
+        hours = min(rule["deadline_hours"] for rule in promotion.rules)
+        promotion.approve_before = Now() + timedelta(hours=hours)
+    return promotion
+
+
+def _snapshot(release: Release, environment: Environment, wish: Wish) -> dict[str, Any]:
+    """Today's configuration, or the one that the release ran with here last."""
+    if wish.configuration == "then":
+        ran = Promotion.objects.filter(environment=environment, release=release, status="succeeded")
+        last = ran.order_by("-finished_at").first()
+        if last is not None:
+            then: dict[str, Any] = last.snapshot
+            return then
+    return configuration.snapshot(environment)
+
+
+def _supersede(promotion: Promotion, actor: Actor) -> None:
+    """A newer request takes the place of older ones that have not started, unless the phase runs every one."""
+    if promotion.environment.phase.in_order:
+        return
+    older = Promotion.objects.filter(environment=promotion.environment, status__in=statuses.PENDING)
+    for one in (
+        older.exclude(pk=promotion.pk)
+        .select_related("environment__application", "environment__phase", "release")
+        .order_by("id")
+    ):
+        reason = f"Promotion {promotion.pk} of {promotion.release.version} took its place."
+        advance(one, "superseded", actor=actor, reason=reason, superseded_by=promotion)
+
+
+def _go(promotion: Promotion, verdicts: list[gates.Verdict]) -> None:
+    """Queue it, or note when to look again."""
+    if gates.state_of(verdicts) == "passed":
+        advance(promotion, "queued", actor=Actor.system(), before=("waiting",))
+        ring(promotion)
+        return
+    earliest = next((verdict.earliest for verdict in verdicts if verdict.earliest), None)
+    Promotion.objects.filter(pk=promotion.pk).update(wake_at=earliest)
+    announce(promotion)
