@@ -1,21 +1,18 @@
-"""The rows of FAULTS in which people do things at the same moment; and uploads that break."""
+"""The rows of FAULTS in which people do things at the same moment."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import http.client
 import json
-import os
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from tests.faults.drill import Drill, Report
+from tests.faults.uploads import upload_killed
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -215,63 +212,6 @@ def changed_meanwhile(drill: Drill, report: Report, dice: random.Random) -> None
     if promotion.status != "waiting" or "configuration" not in promotion.reason:
         report.wrong.append(f"it is {promotion.status} ({promotion.reason}), though the configuration changed")
     actions.cancel(promotion, actor=careful.actor("release-manager"))
-
-
-def upload_killed(drill: Drill, report: Report, dice: random.Random) -> None:
-    """Row 16: the web process is killed in an upload: no release, leftovers cleaned, the next try works."""
-    from phases import tokens
-    from releases import uploads
-    from releases.models import Release
-    from tests.bench.publish import artifact, publish
-    from tests.web import Web
-
-    shop = drill.world.approving
-    robot = shop.actor("ci-robot")
-    assert robot.user is not None
-    secret = tokens.issue(robot.user, actor=robot, name=f"drill {dice.random()}")[1]
-    version, path = f"0.0.1-a{dice.randint(0, 10**9)}", artifact(drill.stack.home / "large.tar.gz", 20_000_000)
-    drill.stack.serve()
-    staging = drill.stack.home / "artifacts" / "staging"
-    half_an_upload(drill, secret, version, path.read_bytes()[:10_000_000])
-    report.count("web process kill -9 in an upload")
-    left = list(staging.glob("*.part"))
-    if Release.objects.filter(application=shop.application, version=version).exists():
-        report.wrong.append("half an upload became a release")
-    for part in left:
-        os.utime(part, (0, 0))
-    uploads.clean_staging()
-    if list(staging.glob("*.part")):
-        report.wrong.append("what the dead upload left stays")
-    port = drill.stack.serve()
-    assert drill.stack.web is not None
-    publish(Web(drill.stack.web, port), secret, version, path, slug=shop.application.slug)
-    kept = Release.objects.get(application=shop.application, version=version).artifacts.get()
-    if kept.digest != hashlib.sha256(Path(path).read_bytes()).hexdigest():
-        report.wrong.append("the release has a wrong digest")
-    report.facts["left"] = len(left)
-
-
-def half_an_upload(drill: Drill, secret: str, version: str, half: bytes) -> None:
-    """Send half of what was promised, then kill the web process."""
-    head = (
-        f'--b\r\nContent-Disposition: form-data; name="version"\r\n\r\n{version}\r\n'
-        '--b\r\nContent-Disposition: form-data; name="artifact"; filename="a.tar.gz"\r\n\r\n'
-    ).encode()
-    line = http.client.HTTPConnection("127.0.0.1", drill.stack.port, timeout=30)
-    line.putrequest("POST", f"/api/v1/applications/{drill.world.approving.application.slug}/releases/")
-    line.putheader("Authorization", f"Bearer {secret}")
-    line.putheader("Content-Type", "multipart/form-data; boundary=b")
-    line.putheader("Content-Length", str(len(head) + 2 * len(half)))
-    line.endheaders(head)
-    with contextlib.suppress(OSError):
-        line.send(half)
-    staging, end = drill.stack.home / "artifacts" / "staging", time.monotonic() + 10
-    while not any(part.stat().st_size for part in staging.glob("*.part")) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert drill.stack.web is not None
-    drill.stack.web.kill()
-    drill.stack.web.wait()
-    line.close()
 
 
 TOGETHER = {

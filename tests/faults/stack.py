@@ -161,8 +161,9 @@ class Stack:
         return one
 
     def serve(self, more: Mapping[str, str] | None = None) -> int:
-        """Start (or start again) the web process; its port."""
-        self.port = self.port or free_port()
+        """Start the web process, in the place of the one before: two on one port, and nobody knows who answers."""
+        self.unserve()
+        self.port = free_port()
         command = [sys.executable, "-m", "uvicorn", "relman.asgi:application", "--port", str(self.port)]
         log = self.home / "log" / "web.log"
         self.web = self._start(
@@ -170,6 +171,13 @@ class Stack:
         )
         listening(self.web, self.port, log, 60)
         return self.port
+
+    def unserve(self) -> None:
+        """Kill the web process, if there is one."""
+        if self.web:
+            self.web.kill()
+            self.web.wait()
+        self.web = None
 
     def _start(self, command: list[str], log: Path, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RELMAN_", "FAULTS_"))}
@@ -214,9 +222,7 @@ class Stack:
         """Kill everything and forget it."""
         for one in self.alive():
             one.kill()
-        if self.web:
-            self.web.kill()
-            self.web.wait()
+        self.unserve()
         for name in ("valkey", "postgres"):
             if self.is_up(name):
                 stop(self.service(name), self.processes[name])
