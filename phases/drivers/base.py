@@ -223,8 +223,8 @@ class Driver(Protocol):
         """Health and version of one instance, asked directly (not through the gateway)."""
         ...
 
-    def log(self, target: Target, lines: int) -> Sequence[str]:
-        """The last lines that the deployed application wrote."""
+    def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:
+        """The last lines that the deployed application wrote; with `promotion`, only what it brought wrote them."""
         ...
 
     def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:

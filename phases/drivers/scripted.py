@@ -122,11 +122,13 @@ class ScriptedDriver:
         sentence = "Answered 200." if health == "ok" else f"The script says: {health}."
         return Probe(health == "ok", sentence, str(script.get("version", instance.version)), health == "exit")
 
-    def log(self, target: Target, lines: int) -> Sequence[str]:
+    def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:
         """The ledger, as text."""
         if not _durable(target):
             return []
-        return [json.dumps(entry) for entry in Ledger(_folder(target)).entries()][-lines:]
+        mine = "" if promotion is None else f"{promotion}:"
+        entries = Ledger(_folder(target)).entries()
+        return [json.dumps(entry) for entry in entries if entry["effect"].startswith(mine)][-lines:]
 
     def remove(self, target: Target) -> None:
         """Forget what serves there; the ledger stays."""

@@ -49,9 +49,9 @@ def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
 
 
 def unhealthy(promotion: Promotion, driver: Driver, context: Context, reason: str) -> Failed:
-    """The end of a verification, with what the application itself said last: an earlier instance's lines among them."""
+    """The end of a verification, with what this promotion's own instances said last, and not what serves meanwhile."""
     masker = masker_of(promotion.environment)
-    for line in driver.log(context.target, LAST_WORDS):
+    for line in driver.log(context.target, LAST_WORDS, promotion.pk):
         context.log(f"│ {masker.mask(line)}")
     return Failed(reason)
 

@@ -32,7 +32,7 @@ def look(promotion, tmp_path):
     return lambda accepted=(): checker.check(tmp_path, accepted, "hush")
 
 
-def ledger(promotion, home: Path) -> Path:
+def ledger(promotion: Promotion, home: Path) -> Path:
     return home / "scripted" / str(promotion.environment_id) / "ledger.jsonl"
 
 

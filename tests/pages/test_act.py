@@ -1,6 +1,7 @@
 """Every form: it runs the verb, goes on with a message, and keeps what was typed when it is refused."""
 
 import re
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models.functions import Now
 
 from phases import actions as places
-from phases.models import Application, Component, Environment, Lock, Phase, Pipeline, Variable
+from phases.models import Application, Component, Environment, Lock, Phase, Pipeline, Role, Variable
 from releases.models import Approval, Promotion, Release
 from relman.audit.models import Event
 from tests import factories
@@ -38,7 +39,8 @@ def test_promote(world):
     answer = browser.post("/apps/shop/dev/promote/", {"version": "1.2.0", "comment": "Try it"})
     asked = Promotion.objects.latest("pk")
     assert answer["Location"] == f"/promotions/{asked.pk}/"
-    assert (asked.release.version, asked.comment, asked.requested_by.username) == ("1.2.0", "Try it", "shop-developer")
+    requester = asked.requested_by.username if asked.requested_by else ""
+    assert (asked.release.version, asked.comment, requester) == ("1.2.0", "Try it", "shop-developer")
     assert "1.2.0 is on its way to Dev" in said(answer)
 
 
@@ -48,7 +50,7 @@ def test_promote_later_is_meant_in_the_zone_of_the_reader(world):
     user.save()
     sent = {"version": "1.2.0", "not_before": "2099-06-17T06:00"}
     world.browser("developer").post("/apps/shop/dev/promote/", sent)
-    assert Promotion.objects.latest("pk").not_before.isoformat() == "2099-06-16T21:00:00+00:00"
+    assert Promotion.objects.latest("pk").not_before == datetime(2099, 6, 16, 21, tzinfo=UTC)
 
 
 def test_promote_without_a_version_offers_what_stands_before(world):
@@ -340,9 +342,7 @@ def test_from_nothing_to_an_environment(world):
     ]  # fmt: skip
     assert browser.post("/apps/new/", {"pipeline": "cafe", "name": "Espresso"})["Location"] == "/apps/espresso/"
     assert Application.objects.get(slug="espresso").pipeline.slug == "cafe"
-    places.grant(
-        factories.Role.objects.get(slug="devops"), phases[0], actor=factories.administrator(), user=world.user("admin")
-    )
+    places.grant(Role.objects.get(slug="devops"), phases[0], actor=factories.administrator(), user=world.user("admin"))
     assert browser.get("/apps/espresso/dev/new/").status_code == 200
     assert browser.post("/apps/espresso/dev/new/", {"driver": "scripted", "instances": "1"}).status_code == 302
     assert Environment.objects.filter(application__slug="espresso").exists()
@@ -384,7 +384,7 @@ def test_a_pipeline_and_an_application_are_edited(world):
     assert browser.get("/pipelines/shop/edit/").status_code == 200
     sent = {"name": "The shop", "description": "All", "prerelease_until": "qa"}
     assert browser.post("/pipelines/shop/edit/", sent).status_code == 302
-    assert Pipeline.objects.get(slug="shop").prerelease_until.slug == "qa"
+    assert Pipeline.objects.filter(slug="shop", prerelease_until__slug="qa").exists()
     assert browser.post("/pipelines/shop/edit/", {**sent, "prerelease_until": ""}).status_code == 302
     assert Pipeline.objects.get(slug="shop").prerelease_until is None
     assert browser.post("/apps/shop/edit/", {"name": "Shop 2"})["Location"] == "/apps/shop/"

@@ -12,6 +12,7 @@ from django.test import Client
 from phases.models import User
 from releases.views.live import may_watch
 from relman import live
+from relman.actors import Actor
 from tests import factories
 from tests.web import database_url, web
 
@@ -36,7 +37,7 @@ def test_a_member_watches_what_is_theirs(world, topics):
 
 
 def test_an_outsider_and_another_team_watch_none_of_it(world, topics):
-    for actor in (factories.Actor(world.outsider, "page"), world.other.actor("release-manager")):
+    for actor in (Actor(world.outsider, "page"), world.other.actor("release-manager")):
         assert not any(may_watch(actor, topic) for topic in topics.values())
         assert may_watch(actor, "approvals")
 
@@ -96,7 +97,7 @@ def asked(port, cookie, path):
 
 def heard_on(one, count):
     """The topics of the next events."""
-    found = []
+    found: list[str] = []
     while len(found) < count:
         line = one.readline().decode()
         if line.startswith("data: {"):

@@ -12,6 +12,7 @@ from phases.models import Environment, Role
 from releases import actions, gates, queries
 from releases.queries.courses import candidate, load
 from releases.queries.next import facts
+from relman.actors import Actor
 from tests import factories
 
 
@@ -33,6 +34,7 @@ def test_nothing_yet(shop):
         "all": 1, "person": 0, "motion": 0, "blocked": 0, "scheduled": 0, "ready": 0, "current": 1,
     }  # fmt: skip
     row = board.groups[0].rows[0]
+    assert row.next.action and board.first_run
     assert (row.next.kind, row.next.text, row.next.action.kind) == ("none", "No release yet", "publish")
     assert [tile.version for tile in row.tiles] == [None] * 4
     assert board.first_run.may_publish
@@ -248,13 +250,14 @@ def test_other_teams_do_not_exist(shop):
 
 
 def test_a_group_that_loses_its_role_loses_the_rows(shop):
-    user = factories.person("guest")
+    user = factories.person("guest").user
+    assert user is not None
     group = Group.objects.create(name="Guests")
-    places.set_members(group, [user.user], actor=shop.actor("admin"))
+    places.set_members(group, [user], actor=shop.actor("admin"))
     given = places.grant(Role.objects.get(slug="developer"), shop.phase("dev"), actor=shop.actor("admin"), group=group)
-    assert queries.board(factories.Actor(user.user, "page")).visible == 1
+    assert queries.board(Actor(user, "page")).visible == 1
     places.revoke(given, actor=shop.actor("admin"))
-    assert queries.board(factories.Actor(user.user, "page")).visible == 0
+    assert queries.board(Actor(user, "page")).visible == 0
 
 
 # --- filters and pages

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 
 from phases import actions as places
+from phases.drivers.base import Context
 from phases.drivers.masking import MASK
 from phases.drivers.scripted import ScriptedDriver
 from phases.models import Role
 from releases import actions, queries
 from releases.engine import own
+from releases.engine.plan import target_of
 from releases.models import Promotion
 from relman.errors import NotFound
 from tests import factories
@@ -186,6 +187,7 @@ def test_void_approvals_say_what_changed(shop):
 def test_an_application_says_why_its_release_is_not_further(shop):
     promotion = asked(shop)
     shown = queries.application_page(shop.actor("business-owner"), shop.application)
+    assert shown.why and shown.why.action and shown.cards[-1].gate
     assert (shown.why.release, shown.why.phase.slug, shown.why.open) == ("1.0.0", "live", 2)
     assert shown.why.action.url == f"/approvals/{promotion.pk}/"
     assert shown.why.verdicts[0].state == "waiting"
@@ -213,6 +215,7 @@ def test_a_release_counts_changes_since_what_the_target_runs(shop):
     actor = shop.actor("release-manager")
     shop.bring(queries.get_release(actor, "shop", "1.0.0"), "dev")
     shown = queries.release_page(actor, queries.get_release(actor, "shop", "1.2.0"))
+    assert shown.target and shown.primary
     assert (shown.since, shown.target.slug) == ("1.0.0", "dev")
     assert [one.title for one in shown.changes] == ["Change of 1.2.0", "Change of 1.1.0"]
     assert (shown.people, shown.release.summary) == (1, "One line.")
@@ -228,7 +231,7 @@ def test_a_release_knows_where_it_went(shop):
     shown = queries.release_page(shop.actor("release-manager"), release)
     assert [one.kind for one in shown.strip] == ["here", "here", "none", "none"]
     assert [one.equal for one in shown.builds] == [True, True]
-    assert (shown.target.slug, shown.pill.text) == ("stage", "QA")
+    assert shown.target and (shown.target.slug, shown.pill.text) == ("stage", "QA")
 
 
 def test_an_environment_compares_its_configuration_with_the_phase_before(shop):
@@ -243,7 +246,7 @@ def test_an_environment_compares_its_configuration_with_the_phase_before(shop):
     assert (keys["A"].before, keys["B"].before, keys["S"].before) == ("Same", "Differs", "Not set there")
     assert keys["S"].value is None and keys["S"].secret
     assert not keys["C"].set and keys["C"].required_by.startswith("1.0.0")
-    assert shown.complete.missing == ["C"]
+    assert shown.complete and shown.complete.missing == ["C"]
     assert "hush" not in repr(shown)
     assert (
         shown.may_configure
@@ -259,11 +262,14 @@ def test_no_line_of_an_application_shows_a_secret_of_today_or_before(shop, monke
     encoded = base64.b64encode(b"hush-of-now!").decode()
     said = ["a hush-of-old b", "c hush-of-now! d", encoded, "plain \x1b[31mwords"]
     monkeypatch.setattr(ScriptedDriver, "log", lambda *_: said)
-    lines = [line.text for line in queries.environment_page(devops, dev).runtime_log.lines]
+    shown = queries.environment_page(devops, dev).runtime_log
+    assert shown is not None
+    lines = [line.text for line in shown.lines]
     assert lines == [f"a {MASK} b", f"c {MASK} d", MASK, "plain words"]
-    kept = []
+    kept: list[str] = []
     promotion = Promotion.objects.get()
-    own.unhealthy(promotion, ScriptedDriver(), SimpleNamespace(target=None, log=kept.append), "It broke.")
+    context = Context(target_of(dev), promotion.pk, 1, 1, log=kept.append)
+    own.unhealthy(promotion, ScriptedDriver(), context, "It broke.")
     assert kept == [f"│ {line}" for line in lines]
 
 

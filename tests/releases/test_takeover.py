@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from phases import actions as places
+from phases import configuration
 from phases.drivers.home import home
 from phases.drivers.ledger import Fence
 from releases import actions
@@ -150,7 +151,7 @@ def test_a_mistake_of_relmans_own_ends_in_a_persons_hands(shop, monkeypatch):
     def broken(*_):
         raise KeyError("secret")
 
-    monkeypatch.setattr(steps.configuration, "reveal", broken)
+    monkeypatch.setattr(configuration, "reveal", broken)
     runner.tick(promotion.pk)
     promotion.refresh_from_db()
     assert promotion.status == "errored"
@@ -162,7 +163,7 @@ def test_many_that_wait_for_long_keep_nobody_from_being_asked(shop, monkeypatch)
     monkeypatch.setattr(advance_waiting, "_reached", 0)
     waiting = [shop.ask(shop.release(), "dev"), shop.ask(shop.release("1.1.0"), "dev")]
     Promotion.objects.filter(pk__in=[one.pk for one in waiting]).update(status="waiting")
-    asked = []
+    asked: list[int] = []
     monkeypatch.setattr(advance_waiting, "one", asked.append)
     for _ in range(3):
         advance_waiting.all_waiting()

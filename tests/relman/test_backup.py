@@ -112,7 +112,7 @@ def here(tmp_path):
 
 
 def take(folder, **options):
-    said = []
+    said: list[str] = []
     return taking.take(folder, say=said.append, **options), said
 
 

@@ -138,9 +138,9 @@ class LocalDriver:
         now = instances.describe(place, found[0], programs)
         return health.inspect(target, place, found[0], now, manifest, timeout)
 
-    def log(self, target: Target, lines: int) -> Sequence[str]:
+    def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:
         """The last lines that the deployed application wrote. Secrets are for the caller to mask."""
-        return logs.last_lines(self._layout.place(target.environment), lines)
+        return logs.last_lines(self._layout.place(target.environment), lines, promotion)
 
     def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
         """Bring up what the record says; other promotions' instances are stopped. Raises Transient when busy."""

@@ -12,9 +12,11 @@ BYTES_A_LINE = 400
 LARGEST = 4 * 1024 * 1024
 
 
-def last_lines(place: Place, lines: int) -> list[str]:
-    """Up to `lines` lines as plain text, oldest log first; several instances are told apart by their number."""
-    found = sorted(place.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)[-12:]
+def last_lines(place: Place, lines: int, promotion: int | None = None) -> list[str]:
+    """Up to `lines` lines as plain text, oldest log first, of all promotions or of one; several instances are told
+    apart by their number."""
+    names = "*.log" if promotion is None else f"*-p{promotion}-*.log"
+    found = sorted(place.logs.glob(names), key=lambda path: path.stat().st_mtime)[-12:]
     newest = found[-1].stem.rpartition("-")[0] if found else ""
     several = sum(path.stem.rpartition("-")[0] == newest for path in found) > 1
     collected: list[str] = []

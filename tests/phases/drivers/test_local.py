@@ -57,6 +57,7 @@ def test_from_archive_to_a_process_that_serves_and_only_what_it_may_know(local: 
     assert seen["HOME"] == str(local.place(target).data)
     assert [one.state for one in local.driver.instances(target)] in (["running"] * 2, ["starting"] * 2)
     assert "[1] hello from 1.0.0 s3cr3t" in local.driver.log(target, 10)
+    assert local.driver.log(target, 10, context.promotion) == local.driver.log(target, 10)
     assert local.ledger(target) == ["unpacked", "started", "started"]
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from phases.drivers.base import Context, Failed, Fenced, Succeeded, Transient
 from phases.drivers.ledger import Fence, Ledger, file_lock
-from phases.drivers.local import installation, keeper, processes
+from phases.drivers.local import installation, keeper, logs, processes
 from tests.phases.drivers.conftest import Installation, fetch
 
 Wait = Callable[[Callable[[], object]], None]
@@ -263,6 +263,15 @@ def test_logs_are_kept_small_and_read_from_the_end(local: Installation) -> None:
     local.driver.run("discard", replace(context, step=5))
     lines = local.driver.log(context.target, 50)
     assert len(lines) == 50 and all(line.startswith("line ") for line in lines)
+
+
+def test_the_last_words_of_one_promotion_are_its_own(local: Installation) -> None:
+    place = local.layout.make_place(local.target().environment)
+    for name, text in {"e3-p1-1": "old", "e3-p12-1": "one", "e3-p12-2": "two", "e3-p112-1": "later"}.items():
+        (place.logs / f"{name}.log").write_text(f"{text}\n")
+    assert sorted(logs.last_lines(place, 9, 12)) == ["[1] one", "[2] two"]
+    assert logs.last_lines(place, 9, 1) == ["old"] and logs.last_lines(place, 9, 2) == []
+    assert len(logs.last_lines(place, 9)) == 4
 
 
 def test_a_process_number_that_was_given_out_again_is_not_ours() -> None:
