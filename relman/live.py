@@ -10,6 +10,8 @@ import asyncio
 import itertools
 import json
 import logging
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -26,6 +28,12 @@ CHANNEL = "relman:live"
 HEARTBEAT = 5.0
 """Seconds between beats on a silent stream: an event, for pages do not see comments. A page is stale after ten."""
 LONGEST_QUEUE = 256
+LINGER = 60.0
+"""Seconds that the channel is followed after the last watcher has left: the next page is often on its way."""
+REMEMBERED = 2000
+"""Topics kept for pages that were drawn before their stream began."""
+SKEW = 2.0
+"""Seconds by which the clocks of two web processes may differ."""
 
 _client: redis.Redis | None = None
 
@@ -55,61 +63,98 @@ class Hub:
         self.watchers: dict[asyncio.Queue[str], frozenset[str]] = {}
         self.listener: asyncio.Task[None] | None = None
         self.revision = itertools.count(1)
+        self.recent: deque[tuple[float, str]] = deque(maxlen=REMEMBERED)
+        self.complete_since = float("inf")
+        """Everything that was told after this moment is in `recent`."""
+        self.left_at = 0.0
 
-    def join(self, topics: Iterable[str]) -> asyncio.Queue[str]:
+    def join(self, topics: Iterable[str], since: float | None = None) -> asyncio.Queue[str]:
+        """A new watcher; `since`: when its page was drawn, it hears what it missed."""
         watcher: asyncio.Queue[str] = asyncio.Queue(LONGEST_QUEUE)
         self.watchers[watcher] = frozenset(topics)
         if self.listener is None or self.listener.done():
             self.listener = asyncio.create_task(self.listen())
+        elif since is not None:
+            self.catch_up(watcher, since - SKEW)
         return watcher
 
     def leave(self, watcher: asyncio.Queue[str]) -> None:
         self.watchers.pop(watcher, None)
+        self.left_at = time.monotonic()
+
+    def catch_up(self, watcher: asyncio.Queue[str], since: float) -> None:
+        """What was told after that moment; when nobody knows: reload everything."""
+        if since < self.complete_since:
+            self.hand(watcher, "*")
+            return
+        for topic in dict.fromkeys(topic for at, topic in self.recent if at >= since):
+            self.hand(watcher, topic)
+
+    def wanted(self) -> bool:
+        """Whether anybody watches, or did a moment ago."""
+        return bool(self.watchers) or time.monotonic() - self.left_at < LINGER
 
     async def listen(self) -> None:
-        """Follow the broker's channel for as long as anybody watches; connect again when it is lost."""
-        while self.watchers:
+        """Follow the broker's channel for as long as it is wanted; connect again when it is lost."""
+        while self.wanted():
             try:
                 await self.follow()
             except (OSError, redis.RedisError) as error:
                 log.info("The live channel is lost, trying again: %s", error)
                 await asyncio.sleep(1)
+            finally:
+                self.complete_since = float("inf")
 
     async def follow(self) -> None:
         client = _connect(redis.asyncio.Redis)
         async with client, client.pubsub() as channel:
             await channel.subscribe(CHANNEL)
+            self.recent.clear()
+            self.complete_since = time.time()
             self.tell(["*"])
-            while self.watchers:
+            while self.wanted():
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT)
                 if message:
-                    self.tell(json.loads(message["data"]))
+                    self.remember(topics := json.loads(message["data"]))
+                    self.tell(topics)
 
-    def tell(self, topics: list[str]) -> None:
-        """Hand each watcher what concerns it; `*` is for everybody. A full queue is told to reload everything."""
-        for watcher, wanted in list(self.watchers.items()):
+    def remember(self, topics: Iterable[str]) -> None:
+        """Keep them for pages on their way; what falls out makes the memory begin later."""
+        for topic in topics:
+            if len(self.recent) == REMEMBERED:
+                self.complete_since = max(self.complete_since, self.recent[0][0] + 0.001)
+            self.recent.append((time.time(), topic))
+
+    def tell(self, topics: Iterable[str]) -> None:
+        """Hand each watcher what concerns it."""
+        for watcher in list(self.watchers):
             for topic in topics:
-                if topic == "*" or topic in wanted:
-                    if watcher.full():
-                        watcher.get_nowait()
-                        topic = "*"
-                    watcher.put_nowait(topic)
+                self.hand(watcher, topic)
+
+    def hand(self, watcher: asyncio.Queue[str], topic: str) -> None:
+        """One topic for one watcher; `*` is for everybody. A full queue is told to reload everything."""
+        if topic == "*" or topic in self.watchers[watcher]:
+            if watcher.full():
+                watcher.get_nowait()
+                topic = "*"
+            watcher.put_nowait(topic)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 
 
-def stream(topics: Iterable[str]) -> StreamingHttpResponse:
-    """A server-sent event stream of these topics. The caller has checked who may watch them."""
-    response = StreamingHttpResponse(_events(frozenset(topics)), content_type="text/event-stream")
+def stream(topics: Iterable[str], since: float | None = None) -> StreamingHttpResponse:
+    """A server-sent event stream of these topics, from that moment (seconds since 1970) where it is given. The caller
+    has checked who may watch them."""
+    response = StreamingHttpResponse(_events(frozenset(topics), since), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _events(topics: frozenset[str]) -> AsyncIterator[str]:
+async def _events(topics: frozenset[str], since: float | None) -> AsyncIterator[str]:
     hub = _hubs.setdefault(asyncio.get_running_loop(), Hub())
-    watcher = hub.join(topics)
+    watcher = hub.join(topics, since)
     try:
         yield "retry: 2000\n\n"
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.conf import settings
@@ -11,13 +12,14 @@ from django.utils.timezone import get_current_timezone_name
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`shell` (None for a stranger), `organisation`, `theme` and `zone` for every template."""
+    """`shell` (None for a stranger), `organisation`, `theme`, `zone`, and when it is `drawn` (ms), for every template."""
     user = getattr(request, "user", None)
     known = bool(user and user.is_authenticated)
     return {
         "shell": SimpleLazyObject(lambda: _shell(request)) if known else None,
         "organisation": settings.ORGANISATION,
         "theme": user.theme if user and known else request.COOKIES.get("relman_theme", ""),
+        "drawn": int(time.time() * 1000),
         "zone": get_current_timezone_name(),
     }
 

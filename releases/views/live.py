@@ -19,12 +19,14 @@ MOST = 200
 
 
 async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """`?topics=application:shop,promotion:12`. What the reader may not see is silently left out."""
+    """`?topics=application:shop,promotion:12`. What the reader may not see is silently left out. `since`: when the page
+    was drawn, in milliseconds; what moved between then and now is told at once."""
     wanted = list(dict.fromkeys(request.GET.get("topics", "").split(",")))[:MOST]
     topics = await sync_to_async(_allowed)(request, wanted)
     if topics is None:
         return HttpResponse("Sign in to watch.", status=401, content_type="text/plain; charset=utf-8")
-    return live.stream(topics)
+    drawn = request.GET.get("since", "")
+    return live.stream(topics, int(drawn) / 1000 if _is_number(drawn) else None)
 
 
 def _allowed(request: HttpRequest, wanted: Iterable[str]) -> list[str] | None:

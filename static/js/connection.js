@@ -12,7 +12,9 @@ export function connection({ topics, changed, refreshAll, updated }) {
     if (document.hidden || state.source) return;
     const names = topics();
     if (!names.length) return;
-    state.source = new EventSource(`/events/?topics=${encodeURIComponent(names.join(","))}`);
+    /* What moved between the drawing of the page and now is told first; later openings refresh everything anyway. */
+    const since = state.wasOpen ? "" : `&since=${document.documentElement.dataset.drawn}`;
+    state.source = new EventSource(`/events/?topics=${encodeURIComponent(names.join(","))}${since}`);
     state.source.onopen = () => {
       hear();
       if (state.wasOpen) refreshAll();
