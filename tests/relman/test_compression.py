@@ -14,7 +14,7 @@ STYLES = "/static/css/relman.css"
 
 
 def body(answer):
-    return b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return b"".join(answer)
 
 
 def test_a_page_is_compressed_for_who_can_read_it(db):
