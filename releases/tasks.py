@@ -11,10 +11,10 @@ from relman.celery import app
 
 @app.task(name=TICK, ignore_result=True)  # type: ignore[untyped-decorator]
 def tick(promotion_id: int) -> None:
-    """One visit of the engine to one promotion."""
-    from releases.engine import runner
+    """One visit of the engine: to the promotion whose turn it is, whichever rang."""
+    from releases.engine import doorbell
 
-    runner.tick(int(promotion_id))
+    doorbell.answer(int(promotion_id))
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
@@ -22,7 +22,7 @@ def load(**_: object) -> None:
     """Import what visits need before children are forked: one forked in the middle of an import waits for ever."""
     from phases.drivers import registry
     from releases import uploads  # noqa: F401
-    from releases.engine import runner, sweep  # noqa: F401
+    from releases.engine import doorbell, sweep  # noqa: F401
 
     for kind in registry.KINDS:
         registry.driver(kind)

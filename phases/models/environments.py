@@ -21,6 +21,8 @@ class Environment(models.Model):
     cpu = models.DecimalField(null=True, blank=True, max_digits=5, decimal_places=2, help_text="Cores, as planned.")
     epoch = models.BigIntegerField(default=0, editable=False)
     """The fencing token: raised by each claim."""
+    served_at = models.DateTimeField(null=True, editable=False)
+    """When a worker last began a promotion here: whose application was served longest ago has its turn."""
     health = models.CharField(max_length=16, default="unknown", editable=False)
     """healthy, unhealthy or unknown, as last looked at."""
     health_detail = models.CharField(max_length=300, blank=True, editable=False)

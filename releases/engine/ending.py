@@ -67,7 +67,7 @@ def cleaned(claim: Claim) -> None:
 
 def ring_next(promotion: Promotion) -> None:
     """Wake whoever is next in line for this environment."""
-    waiting = Promotion.objects.filter(environment_id=promotion.environment_id, status="queued").order_by("id")
-    following = waiting.first()
+    waiting = Promotion.objects.filter(environment_id=promotion.environment_id, status="queued")
+    following = waiting.order_by(F("emergency_at").asc(nulls_last=True), "id").first()
     if following is not None:
         ring(following)

@@ -15,13 +15,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections, connections, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 
 from phases.models import Environment
 from releases import statuses
 from releases.engine import start
 from releases.models import Outbox, Promotion
+from releases.queries import maintenance, turns
 from releases.transitions import CHANGING, advance, announce
 from relman.actors import Actor
 
@@ -48,30 +49,39 @@ def owner_name() -> str:
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def claim(promotion_id: int) -> Claim | None:
+def claim(promotion_id: int, *, environment: int | None = None, patient: bool = True) -> Claim | None:
     """Take a queued promotion, one whose lease ran out or was handed back, or one with clean-up due.
 
-    None: nothing to do here (somebody else has it, it waits, or its time has not come).
+    None: nothing to do here (somebody else has it, it waits, its time has not come, or maintenance holds it).
+    `environment` spares a look; without `patient`, an environment that somebody else has locked is left to them.
     """
     with transaction.atomic():
-        claimable = Promotion.objects.filter(_claimable(), pk=promotion_id).order_by()
-        found = claimable.values_list("environment_id", flat=True).first()
-        if found is None:
-            return None  # a look without a lock: most of what is rung twice ends here
-        environment = Environment.objects.select_for_update(of=("self",)).get(pk=found)
+        found = _place(promotion_id) if environment is None else environment
+        locked = Environment.objects.select_for_update(of=("self",), skip_locked=not patient).filter(pk=found)
+        place = locked.first() if found else None
+        if place is None:
+            return None
+        maintenance.wait_for_beginning()
         promotion = _take(promotion_id)
         if promotion is None or _neighbour(promotion):
             return None
         Outbox.objects.filter(promotion=promotion).delete()
         if promotion.status == "queued" and not start.may_start(promotion):
             return None
-        return _hold(promotion, environment)
+        return _hold(promotion, place)
+
+
+def _place(promotion_id: int) -> int | None:
+    """A look without a lock: most of what is rung twice ends here."""
+    claimable = Promotion.objects.filter(_claimable(), pk=promotion_id).order_by()
+    return claimable.values_list("environment_id", flat=True).first()
 
 
 def _claimable() -> Q:
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(wake_at=None) | Q(wake_at__lte=Now())
-    return free & due & (Q(status="queued") | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
+    queued = Q(status="queued") & ~Exists(maintenance.open_ones())
+    return free & due & (queued | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
 
 
 def _take(promotion_id: int) -> Promotion | None:
@@ -90,7 +100,7 @@ def _neighbour(promotion: Promotion) -> bool:
     others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk)
     busy = Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())
     if promotion.status == "queued":
-        return others.filter(busy | Q(status="queued", id__lt=promotion.pk)).exists()
+        return others.filter(busy | turns.before(promotion)).exists()
     # Nothing is cleared away before a person has said what is true of what came after.
     if others.filter(busy | Q(status="errored", epoch__gt=promotion.epoch)).exists():
         return True
@@ -104,7 +114,8 @@ def _neighbour(promotion: Promotion) -> bool:
 def _hold(promotion: Promotion, environment: Environment) -> Claim:
     """Raise the environment's epoch and take the lease; a queued one starts."""
     owner, epoch = owner_name(), environment.epoch + 1
-    Environment.objects.filter(pk=environment.pk).update(epoch=epoch)
+    served = {"served_at": Now()} if promotion.status == "queued" else {}
+    Environment.objects.filter(pk=environment.pk).update(epoch=epoch, **served)
     taken_over = promotion.status in statuses.ACTIVE and promotion.lease_until is not None
     hand: dict[str, Any] = {"epoch": epoch, "lease_owner": owner, "lease_until": Now() + _lease(), "wake_at": None}
     if promotion.status == "queued":

@@ -28,19 +28,23 @@ class Lost(Exception):
 
 
 def tick(promotion_id: int) -> None:
-    """Visit a promotion. Safe to call at any time, any number of times, from anywhere."""
+    """Visit this promotion. Safe to call at any time, any number of times, from anywhere."""
     claim = lease.claim(promotion_id)
-    if claim is None:
-        return
+    if claim is not None:
+        visit(claim)
+
+
+def visit(claim: lease.Claim) -> None:
+    """Do what can be done now for a promotion in hand."""
     with lease.Keeper(claim) as keeper:
         try:
-            visit = Visit(claim, keeper)
-            visit.work.introduce()
-            visit.go()
+            one = Visit(claim, keeper)
+            one.work.introduce()
+            one.go()
         except Fenced as error:
             breaking.refused(claim, error)
         except (Lost, Conflict) as error:
-            log.warning("Promotion %s was taken over, this visit ends: %s", promotion_id, error)
+            log.warning("Promotion %s was taken over, this visit ends: %s", claim.promotion.pk, error)
         except DatabaseGone:
             raise  # the lease runs out, and somebody takes over
         except Exception as error:

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Now
 
 from phases import routing
@@ -111,7 +111,8 @@ def ring_again() -> None:
     Of the queued ones only the first of each environment: the others could not start, and would crowd it out.
     """
     old = Now() - timedelta(seconds=settings.RING_AGAIN)
-    queued = Promotion.objects.filter(status="queued").order_by("environment_id", "id").distinct("environment_id")
+    lane = F("emergency_at").asc(nulls_last=True)
+    queued = Promotion.objects.filter(status="queued").order_by("environment_id", lane, "id").distinct("environment_id")
     first = queued.values_list("pk", "queued_at", "environment_id")
     late = Promotion.objects.filter(pk__in=[pk for pk, _, _ in first], queued_at__lt=old)
     free = Q(lease_until__lt=Now()) | Q(lease_until=None)

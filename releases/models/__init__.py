@@ -1,6 +1,7 @@
 """What moves, and the record of how it moved."""
 
 from .approvals import Approval
+from .maintenance import Maintenance
 from .promotions import LogLine, Promotion, Step
 from .releases import Artifact, Change, Release
 from .wiring import Heartbeat, IdempotencyKey, Outbox
@@ -12,6 +13,7 @@ __all__ = [
     "Heartbeat",
     "IdempotencyKey",
     "LogLine",
+    "Maintenance",
     "Outbox",
     "Promotion",
     "Release",

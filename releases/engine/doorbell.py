@@ -1,0 +1,26 @@
+"""Who answers a doorbell: not the promotion that rang, but the one whose turn it is.
+
+Doorbells are interchangeable: whatever may start has rung once, so that each ring finds one to take. The order is
+made here, when a worker is free, and not in the broker, where a hundred rings may stand before another's one.
+"""
+
+from __future__ import annotations
+
+from releases.engine import lease, runner
+from releases.queries import turns
+
+
+def answer(rung: int) -> None:
+    """Visit the promotion whose turn it is; nothing when none may start or go on.
+
+    What somebody else holds for a moment is passed over at first, and waited for when nothing else was there.
+    """
+    for patient in (False, True):
+        due = turns.due(rung)
+        for promotion, environment in due:
+            claim = lease.claim(promotion, environment=environment, patient=patient)
+            if claim is not None:
+                return runner.visit(claim)
+        if not due:
+            return None
+    return None
