@@ -57,8 +57,8 @@ def claim(promotion_id: int, *, environment: int | None = None, patient: bool = 
     """
     with transaction.atomic():
         found = _place(promotion_id) if environment is None else environment
-        locked = Environment.objects.select_for_update(of=("self",), skip_locked=not patient).filter(pk=found)
-        place = locked.first() if found else None
+        locked = Environment.objects.select_for_update(of=("self",), skip_locked=not patient).filter(pk=found or 0)
+        place = locked.first() if found is not None else None
         if place is None:
             return None
         maintenance.wait_for_beginning()
