@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery.signals import worker_init, worker_ready, worker_shutting_down
+from django.db import close_old_connections
 
 from releases.dispatch import TICK
 from releases.engine.stopping import stopping
@@ -14,7 +15,10 @@ def tick(promotion_id: int) -> None:
     """One visit of the engine: to the promotion whose turn it is, whichever rang."""
     from releases.engine import doorbell
 
-    doorbell.answer(int(promotion_id))
+    try:
+        doorbell.answer(int(promotion_id))
+    finally:
+        close_old_connections()  # back to the pool, which looks at it before it is lent again
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]

@@ -198,6 +198,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "relman"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_DB_REUSE_MAX = 10_000
+"""Else Celery closes the pool after every task, and each visit begins by connecting anew (see `releases.tasks`)."""
 
 # The promise of the engine, in seconds (RULES: lease 30 s, renewed every 10 s, swept every 10 s); LEASE stands above.
 SWEEP = whole("RELMAN_SWEEP", 10)
