@@ -19,11 +19,30 @@ state · 7 unreachable · end of a promotion: 10 failed · 11 errored · 12 reje
 """
 
 
+class Command(argparse.ArgumentParser):
+    """Takes options before, between and after the words it works on.
+
+    argparse alone fills an optional word ([PATH]) with nothing as soon as an option stands before it.
+    """
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but for a command without commands of its own in any order."""
+        if self._mixing or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
 class Commands:
     """Adds commands to the parser; all take the common options, before or after the command's name."""
 
     def __init__(self, top: argparse.ArgumentParser) -> None:
-        self._adder = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        self._adder = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
 
     def add(self, name: str, handler: str, text: str, *, offline: bool = False) -> argparse.ArgumentParser:
         """A command whose `handler` is "module:function" below relman.cli.commands."""
@@ -130,6 +149,14 @@ def _releases(commands: Commands) -> None:
     changes.add_argument("--changes", metavar="FILE.json", help="list of {title, kind, ticket, author}")
     changes.add_argument("--changes-from-git", metavar="RANGE", help="one change for each commit, like v1.3.0..HEAD")
     publish.add_argument("--pack", metavar="FILE.tar.gz", help="keep the packed directory in this file")
+    for name, text in (
+        ("yank", "Take a release back: no new promotions of it; what was asked for goes on."),
+        ("quarantine", "Stop a release: no new promotions, and what waits or is queued is cancelled."),
+    ):
+        back = commands.add(name, f"release:{name}", text)
+        back.add_argument("application")
+        back.add_argument("version")
+        back.add_argument("--reason", required=True, help="why; it stays in the record")
 
 
 def _promotions(commands: Commands) -> None:
@@ -166,6 +193,7 @@ def _decisions(commands: Commands) -> None:
     reject.add_argument("promotion", type=promotion_id)
     reject.add_argument("--comment", required=True, help="why; it ends the promotion and stays in the record")
     for name, text in (
+        ("withdraw", "Take your own approval back, as long as the promotion has not started."),
         ("cancel", "Withdraw a promotion that has not started."),
         ("abort", "Stop a promotion that runs; what served before goes on serving."),
     ):

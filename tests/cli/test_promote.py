@@ -150,11 +150,19 @@ def test_reject_needs_a_comment(run: Run, api: Api) -> None:
     assert api.asked[0].body == {"comment": "Not now"}
 
 
-@pytest.mark.parametrize("verb", ["cancel", "abort"])
-def test_cancel_and_abort(run: Run, api: Api, verb: str) -> None:
+@pytest.mark.parametrize("verb", ["withdraw", "cancel", "abort"])
+def test_withdraw_cancel_and_abort(run: Run, api: Api, verb: str) -> None:
     api.on(f"POST promotions/7/{verb}/", promotion("cancelled"))
     assert run(verb, "7").code == 0
     assert "idempotency-key" in api.asked[0].headers
+
+
+@pytest.mark.parametrize("verb", ["yank", "quarantine"])
+def test_a_release_is_taken_back_with_a_reason(run: Run, api: Api, verb: str) -> None:
+    assert run(verb, "shop", "1.0.0").code == exits.USAGE
+    api.on(f"POST applications/shop/releases/1.0.0/{verb}/", {"version": "1.0.0", "state": f"{verb}ed"})
+    assert run(verb, "shop", "--reason", "Carts are empty", "1.0.0").out == f"shop 1.0.0 is {verb}ed.\n"
+    assert api.asked[0].body == {"reason": "Carts are empty"}
 
 
 def test_resolve_says_how_it_ended(run: Run, api: Api) -> None:

@@ -78,6 +78,18 @@ def test_an_archive_is_sent_as_it_is(run: Run, api: Api, tmp_path: Path) -> None
     assert parts(api.asked[0])["artifact"] == content
 
 
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_path_and_options_come_in_any_order(run: Run, api: Api, tmp_path: Path, order: int) -> None:
+    (tmp_path / "shop.tar.gz").write_bytes(b"not looked at here")
+    api.on(RELEASES, RELEASE, status=201)
+    path, version = str(tmp_path / "shop.tar.gz"), ("--version", "1.0.0")
+    words = [("shop", path, *version), ("shop", *version, path), (*version, "shop", path)][order]
+    assert run("publish", *words).code == 0
+    assert parts(api.asked[0])["artifact"] == b"not looked at here"
+    assert run("publish", "shop", path).code == exits.USAGE
+    assert run("publish", "shop", *version, path, "one-too-many").code == exits.USAGE
+
+
 def test_packing_twice_gives_the_same_bytes(tree: Path) -> None:
     first, _ = packed(tree)
     for path in tree.rglob("*"):

@@ -1,4 +1,4 @@
-"""Verbs on one promotion that is there: approve, reject, cancel, abort, resolve."""
+"""Verbs on one promotion that is there: approve, reject, withdraw, cancel, abort, resolve."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def approve(args: Namespace, console: Console, client: Client) -> int:
 def reject(args: Namespace, console: Console, client: Client) -> int:
     """Say no, with the reason; this ends the promotion."""
     return _do("reject", args, console, client, comment=args.comment)
+
+
+def withdraw(args: Namespace, console: Console, client: Client) -> int:
+    """Take one's own approval back."""
+    return _do("withdraw", args, console, client)
 
 
 def cancel(args: Namespace, console: Console, client: Client) -> int:
