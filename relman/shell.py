@@ -12,7 +12,7 @@ from django.utils.timezone import get_current_timezone_name
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`shell` (None for a stranger), `organisation`, `theme`, `zone`, and when it is `drawn` (ms), for every template."""
+    """`shell` (None for a stranger), `organisation`, `theme`, `zone`, and when it is `drawn` (ms), for templates."""
     user = getattr(request, "user", None)
     known = bool(user and user.is_authenticated)
     return {
