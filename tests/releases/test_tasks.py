@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery.fixups.django import DjangoWorkerFixup
-from django.db import connection
+from django.db import connections
 
 from releases import tasks
 from releases.models import Promotion
@@ -15,6 +17,7 @@ def test_a_visit_borrows_a_connection_and_the_next_one_finds_the_same_pool(shop,
     fixup = DjangoWorkerFixup(app)
     monkeypatch.setattr(fixup, "_is_prefork", lambda: True)
     promotion = shop.ask(shop.release(), "dev")
+    connection: Any = connections["default"]
     pool = connection.pool
     fixup.on_task_prerun(tasks.tick)
     tasks.tick(promotion.pk)

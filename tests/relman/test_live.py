@@ -15,7 +15,7 @@ def heard(watcher):
 
 
 @pytest.fixture
-def hub():
+def hub(monkeypatch):
     """A hub that follows since ten seconds; nothing really listens."""
     made = live.Hub()
     made.complete_since = time.time() - 10
@@ -24,7 +24,7 @@ def hub():
         def done(self):
             return False
 
-    made.listener = Listening()
+    monkeypatch.setattr(made, "listener", Listening())
     return made
 
 
@@ -78,6 +78,7 @@ def test_the_channel_is_followed_a_while_longer_and_tells_the_next_page():
         while not hub.recent:
             await asyncio.sleep(0.01)
         told = heard(hub.join(["board:shop"], drawn))
+        assert hub.listener is not None
         hub.listener.cancel()
         return told
 
@@ -85,7 +86,7 @@ def test_the_channel_is_followed_a_while_longer_and_tells_the_next_page():
 
 
 def test_a_topic_is_told_after_the_commit_only(django_capture_on_commit_callbacks, db, monkeypatch):
-    told = []
+    told: list[tuple[str, ...]] = []
     monkeypatch.setattr(live, "_publish", told.append)
     with django_capture_on_commit_callbacks(execute=True):
         live.publish_on_commit("board:shop")
