@@ -37,6 +37,7 @@ class Wish:
     allow_lower: bool = False
     retry_of: Promotion | None = None
     rollback: bool = False
+    adopt: bool = False
     configuration: str = "today"
 
 
@@ -93,7 +94,7 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
     promotion = Promotion(
         environment=environment,
         release=release,
-        kind=kind_of(release, live, rollback=wish.rollback),
+        kind="adopt" if wish.adopt else kind_of(release, live, rollback=wish.rollback),
         comment=wish.comment,
         requested_by=actor.user,
         requested_at=Now(),
@@ -104,13 +105,18 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
         replaces=live.release if live else None,
         snapshot_of=wish.configuration,
     )
-    plan.freeze(promotion, plan.build(release, environment, snapshot=_snapshot(release, environment, wish)))
-    if wish.rollback:
+    snapshot = live.snapshot if wish.adopt and live else _snapshot(release, environment, wish)
+    plan.freeze(promotion, plan.build(release, environment, snapshot=snapshot, kind=promotion.kind))
+    if wish.rollback or (wish.adopt and _ran_here(release, environment)):
         promotion.rules = []  # a bad night needs one click and one reason
     if promotion.rules:
         hours = min(rule["deadline_hours"] for rule in promotion.rules)
         promotion.approve_before = Now() + timedelta(hours=hours)
     return promotion
+
+
+def _ran_here(release: Release, environment: Environment) -> bool:
+    return Promotion.objects.filter(environment=environment, release=release, status="succeeded").exists()
 
 
 def _snapshot(release: Release, environment: Environment, wish: Wish) -> dict[str, Any]:
@@ -126,7 +132,7 @@ def _snapshot(release: Release, environment: Environment, wish: Wish) -> dict[st
 
 def _supersede(promotion: Promotion, actor: Actor) -> None:
     """A newer request takes the place of older ones that have not started, unless the phase runs every one."""
-    if promotion.environment.phase.in_order:
+    if promotion.environment.phase.in_order or promotion.kind == "adopt":  # nothing new comes with what runs already
         return
     older = Promotion.objects.filter(environment=promotion.environment, status__in=statuses.PENDING)
     for one in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-KINDS = ("deploy", "redeploy", "rollback")
+KINDS = ("deploy", "redeploy", "rollback", "adopt")
 STATUSES = (
     "waiting",
     "queued",

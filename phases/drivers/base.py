@@ -186,6 +186,41 @@ class Probe:
     """The process ended by itself: waiting longer changes nothing."""
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What the record says should run: the live promotion, as a driver needs it to look."""
+
+    promotion: int
+    version: str
+    digest: str
+    """Of the artifact, hex."""
+    instances: int
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What really runs in an environment, whoever started it."""
+
+    running: int = 0
+    """Instances that run as themselves, on their own port."""
+    healthy: bool = False
+    sentence: str = ""
+    """About the health of what runs."""
+    version: str | None = None
+    """What answers there reports this version; of several the one that is not expected. None: it does not say."""
+    digest: str | None = None
+    """The artifact (hex) whose files are there; empty: files of no known artifact. None: they were not compared."""
+    changed: Sequence[str] = ()
+    """Files that are not those of the expected artifact, a few of them."""
+    stranger: str = ""
+    """A sentence about a process that RelMan did not start and that stands in for the application."""
+    restarts: int = 0
+    """How often instances ended by themselves and were started again, since this supervisor started them."""
+    lost: bool = False
+    """The target has forgotten what should run, or lost its port to a passer-by: `restore` may help."""
+
+
 class Driver(Protocol):
     """A kind of target. Register it in `registry.py`; `local.py` is the example to read."""
 
@@ -221,6 +256,18 @@ class Driver(Protocol):
 
     def inspect(self, target: Target, instance: Instance, manifest: Mapping[str, Any], timeout: float) -> Probe:
         """Health and version of one instance, asked directly (not through the gateway)."""
+        ...
+
+    def observe(self, target: Target, expected: Expected, timeout: float) -> Observation:
+        """What really runs there now, compared with nothing: version, files, instances, health.
+
+        Ends within about `timeout` seconds; raises DriverError when the target cannot be asked."""
+        ...
+
+    def adoption(self, target: Target) -> Sequence[StepSpec]:
+        """The steps after which what runs belongs to another promotion, without touching a process.
+
+        Those with `when="undo"` give it back."""
         ...
 
     def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:

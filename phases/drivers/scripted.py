@@ -10,6 +10,8 @@
                   name, resume, timeout, attempts, when    as in StepSpec
     health      ok (default) | fail | exit          what `inspect` says
     version     what `inspect` reports instead of the version that was brought
+    reports     what `observe` finds instead of what was brought: a mapping of version, digest, running, stranger,
+                restarts, healthy, lost; and seconds that a look takes
     upstreams   addresses that the last step leaves for the gateway (default none)
     cleanup     False: no retire and discard steps
     ledger      a folder for the ledgers, one folder inside for each environment
@@ -31,15 +33,18 @@ from phases.drivers.base import (
     Again,
     Context,
     Errored,
+    Expected,
     Failed,
     Finding,
     Instance,
+    Observation,
     Probe,
     Result,
     StepSpec,
     Succeeded,
     Target,
     Transient,
+    Unknown,
 )
 from phases.drivers.home import home
 from phases.drivers.ledger import Fence, Ledger, file_lock
@@ -78,8 +83,11 @@ class ScriptedDriver:
 
     def run(self, kind: str, context: Context) -> Result:
         """Do one scripted step."""
-        if kind in ("retire", "discard"):
+        if kind in ("retire", "discard", "disown"):
             return self._clean_up(kind, context)
+        if kind == "adopt":
+            _effect(kind, context, last=True)
+            return Succeeded("Taken over.")
         script = context.parameters
         wait = _wait(kind, context)
         if wait is not None:
@@ -121,6 +129,30 @@ class ScriptedDriver:
         health = script.get("health", "ok")
         sentence = "Answered 200." if health == "ok" else f"The script says: {health}."
         return Probe(health == "ok", sentence, str(script.get("version", instance.version)), health == "exit")
+
+    def observe(self, target: Target, expected: Expected, timeout: float) -> Observation:
+        """What serves, as far as the script does not say otherwise."""
+        script = {**target.settings, **expected.manifest.get("scripted", {})}
+        state = _state(target)
+        if not _durable(target) and not state:
+            raise Unknown("This target keeps no record outside of the worker.")
+        serving = state.get(str(expected.promotion))
+        ok = script.get("health", "ok") == "ok"
+        true = {
+            "running": expected.instances if serving else 0,
+            "version": str(script.get("version", serving["version"])) if serving else None,
+            "digest": serving.get("digest") if serving else None,
+            "healthy": bool(serving) and ok,
+            "sentence": "Answered 200." if ok else f"The script says: {script['health']}.",
+            "lost": not serving,
+        }
+        said = dict(script.get("reports") or {})
+        time.sleep(min(float(said.pop("seconds", 0)), 60.0))
+        return Observation(**{**true, **said})
+
+    def adoption(self, target: Target) -> Sequence[StepSpec]:
+        """What serves is given to the promotion, and back."""
+        return [StepSpec("adopt", "Take over what runs"), StepSpec("disown", "Give it back", when="undo")]
 
     def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:
         """The ledger, as text."""
@@ -221,7 +253,7 @@ def _held(context: Context) -> Iterator[None]:
         yield
 
 
-def _effect(kind: str, context: Context) -> None:
+def _effect(kind: str, context: Context, *, last: bool = False) -> None:
     """The effect, in the ledger, and the new version serves after the last one.
 
     An idempotent step that comes again with a key the target knows changes nothing: its line says `repeated`. Any
@@ -235,7 +267,7 @@ def _effect(kind: str, context: Context) -> None:
             )
             more = {"repeated": True} if again else {}
             ledger.append(kind, effect=context.effect_key, epoch=context.epoch, pid=os.getpid(), **more)
-        if context.parameters.get("last") and kind not in ("fail", "errored"):
+        if (last or context.parameters.get("last")) and kind not in ("fail", "errored"):
             _serve(context)
 
 
@@ -245,7 +277,8 @@ def _upstreams(context: Context) -> dict[str, list[str]]:
 
 def _serve(context: Context) -> None:
     version = context.package.version if context.package else ""
-    entry = {"version": version, "since": time.time()}
+    digest = context.package.digest.removeprefix("sha256:") if context.package else ""
+    entry = {"version": version, "digest": digest, "since": time.time()}
     _change(context.target, lambda state: {**state, str(context.promotion): entry})
 
 

@@ -1,7 +1,7 @@
 """Where releases go, and who may do what there."""
 
 from .access import Grant, PhaseGroupPermission, PhaseUserPermission, Role, RoleRight, Rule
-from .environments import Component, Environment, Lock, Variable
+from .environments import Component, Environment, HealthChange, Lock, Variable
 from .passes import Pass
 from .people import Token, User
 from .pipelines import Application, Phase, Pipeline
@@ -11,6 +11,7 @@ __all__ = [
     "Component",
     "Environment",
     "Grant",
+    "HealthChange",
     "Lock",
     "Pass",
     "Phase",

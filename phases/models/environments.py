@@ -28,6 +28,13 @@ class Environment(models.Model):
     health_detail = models.CharField(max_length=300, blank=True, editable=False)
     health_at = models.DateTimeField(null=True, editable=False)
     health_since = models.DateTimeField(null=True, editable=False)
+    observed = models.JSONField(default=dict, editable=False)
+    """The last look at what runs: promotion, version, digest, running, wanted, restarts; empty: never looked at."""
+    drift = models.JSONField(default=dict, editable=False)
+    """Where what runs is not what the record says (`releases.reality.Drift`); empty: nowhere."""
+    drift_since = models.DateTimeField(null=True, editable=False)
+    doubt = models.JSONField(default=dict, editable=False)
+    """What a single look found otherwise: only a second one in a row changes `drift`."""
     findings = models.JSONField(default=list, editable=False)
     """The last readiness check: [{name, ok, sentence}]; empty: never checked."""
     checked_at = models.DateTimeField(null=True, editable=False)
@@ -49,6 +56,24 @@ class Environment(models.Model):
     def host(self) -> str:
         """The DNS name of its address, without the port."""
         return f"{self.application.slug}.{self.phase.slug}.localhost"
+
+
+class HealthChange(models.Model):
+    """One change of an environment's health, or a restart that nobody asked for."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="health_changes")
+    at = models.DateTimeField()
+    before = models.CharField(max_length=16)
+    health = models.CharField(max_length=16)
+    """healthy, unhealthy or unknown; the same as before: it was restarted."""
+    detail = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [models.Index(fields=["environment", "-at"], name="health_change_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.health} at {self.at}"
 
 
 class Component(models.Model):

@@ -1,6 +1,7 @@
 """The verbs of releases: permission, possibility, change, record, ring; in this order."""
 
 from .approve import approve, reject, withdraw_approval
+from .drift import adopt, revert
 from .promote import request_promotion, retry
 from .publish import publish_release
 from .rollback import roll_back
@@ -9,6 +10,7 @@ from .withdraw import quarantine, yank
 
 __all__ = [
     "abort",
+    "adopt",
     "approve",
     "cancel",
     "publish_release",
@@ -17,6 +19,7 @@ __all__ = [
     "request_promotion",
     "resolve",
     "retry",
+    "revert",
     "roll_back",
     "withdraw_approval",
     "yank",

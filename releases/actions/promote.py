@@ -43,7 +43,7 @@ def request_promotion(
 @recorded("promotion.retried")
 def retry(promotion: Promotion, *, actor: Actor, comment: str = "") -> Promotion:
     """Ask again for what ended without success: a new promotion that names the old one."""
-    right = "roll_back" if promotion.kind == "rollback" else "promote"
+    right = "roll_back" if promotion.kind in ("rollback", "adopt") else "promote"
     permissions.require(actor, right, promotion.environment)
     promotion.refresh_from_db(fields=["status"])
     if promotion.status not in ("failed", "errored", "aborted", "expired", "cancelled"):
@@ -63,6 +63,7 @@ def retry(promotion: Promotion, *, actor: Actor, comment: str = "") -> Promotion
         allow_lower=promotion.allow_lower,
         retry_of=promotion,
         rollback=promotion.kind == "rollback",
+        adopt=promotion.kind == "adopt",
         configuration=promotion.snapshot_of,
     )
     return place(promotion.release, promotion.environment, wish, actor=actor)

@@ -9,6 +9,7 @@ from phases import permissions
 from phases.models import Environment
 from releases import statuses
 from releases.dispatch import ring
+from releases.engine import drift
 from releases.engine.ending import SECTION, ring_next
 from releases.models import Promotion
 from releases.transitions import advance, announce, lost
@@ -62,6 +63,9 @@ def resolve(promotion: Promotion, *, actor: Actor, outcome: str, comment: str = 
         Environment.objects.select_for_update(of=("self",)).filter(pk=promotion.environment_id).first()
         due = promotion.steps.filter(when=SECTION[to], status__in=("pending", "running")).exists()
         advance(promotion, to, actor=actor, before=("errored",), reason=reason, cleanup="due" if due else "none")
+        if to == "succeeded":
+            promotion.environment.refresh_from_db(fields=["drift", "doubt"])
+            drift.settle(promotion, actor=actor)
         if due:
             ring(promotion)
         ring_next(promotion)

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from phases.models import Environment
 from releases.dispatch import ring
+from releases.engine import drift
 from releases.engine.lease import Claim
 from releases.models import Promotion
 from releases.transitions import advance, announce
@@ -37,16 +38,21 @@ def end(claim: Claim, status: str, reason: str) -> None:
             cleanup="due" if due else "none",
             **_keep(claim, due),
         )
-        if status == "succeeded" and promotion.steps.filter(kind="verify", status="succeeded").exists():
-            _healthy(promotion)
+        if status == "succeeded":
+            _is_the_record(promotion)
         if not due:
             ring_next(promotion)
 
 
-def _healthy(promotion: Promotion) -> None:
-    """The verification that just passed is the newest look at the environment."""
+def _is_the_record(promotion: Promotion) -> None:
+    """Drift from what was live before is over; the verification that just passed is the newest look."""
+    drift.settle(promotion)
+    if not promotion.steps.filter(kind__in=("verify", "observe"), status="succeeded").exists():
+        return
     seen = {"health": "healthy", "health_detail": "Verified when it was brought.", "health_at": Now()}
     Environment.objects.filter(pk=promotion.environment_id).update(**seen, health_since=Now())
+    if promotion.environment.health != "healthy":
+        drift.remember(promotion.environment, "healthy", f"{promotion.release.version} was brought and verified.")
 
 
 def _keep(claim: Claim, due: bool) -> dict[str, Any]:

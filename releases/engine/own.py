@@ -10,6 +10,7 @@ from phases.drivers.base import (
     Again,
     Context,
     Driver,
+    Expected,
     Failed,
     Fenced,
     Instance,
@@ -19,7 +20,9 @@ from phases.drivers.base import (
     Succeeded,
     Transient,
 )
+from releases import reality
 from releases.models import Promotion
+from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
 
 LAST_WORDS = 30
@@ -118,8 +121,23 @@ def restore(promotion: Promotion, driver: Driver, context: Context) -> Result:
     return Succeeded("The route points at the version before again." if before else "The route is closed again.")
 
 
+def observe(promotion: Promotion, driver: Driver, context: Context) -> Result:
+    """What is to be accepted as the record is what runs, or nothing is accepted."""
+    live = live_of(promotion.environment)
+    owner = promotion.pk if context.parameters.get("taken") or live is None else live.pk
+    version, artifact = promotion.release.version, context.artifact
+    wanted = context.target.instances
+    seen = driver.observe(context.target, Expected(owner, version, artifact.digest, wanted, artifact.manifest), 10.0)
+    against = reality.confirms(seen, reality.Build(version, artifact.digest), wanted)
+    if against:
+        return Failed(f"What runs is not {version} as it was published: {against}")
+    facts = {"version": seen.version, "digest": seen.digest, "running": seen.running, "restarts": seen.restarts}
+    return Succeeded(f"{seen.running} of {wanted} run, and are {version}. {seen.sentence}", left={"observed": facts})
+
+
 KINDS: Mapping[str, Callable[[Promotion, Driver, Context], Result]] = {
     "verify": verify,
     "switch": switch,
     "restore": restore,
+    "observe": observe,
 }

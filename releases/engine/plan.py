@@ -51,10 +51,13 @@ def frozen_target(promotion: Promotion) -> Target:
     )
 
 
-def build(release: Release, environment: Environment, *, snapshot: dict[str, Any] | None = None) -> Frozen:
+def build(
+    release: Release, environment: Environment, *, snapshot: dict[str, Any] | None = None, kind: str = "deploy"
+) -> Frozen:
     """Freeze plan, target, configuration (today's, or the given snapshot) and rules. Two queries beside the objects."""
     digest = release.artifacts.all()[0].digest
-    plan = [asdict(spec) for spec in steps(release.manifest, environment)]
+    lines = adoption(environment) if kind == "adopt" else steps(release.manifest, environment)
+    plan = [asdict(spec) for spec in lines]
     target = {
         "driver": environment.driver,
         "settings": environment.settings,
@@ -72,6 +75,14 @@ def steps(manifest: Mapping[str, Any], environment: Environment) -> list[StepSpe
     back = [StepSpec("restore", "Put the route back", when="undo")] if ours else []
     by = {when: [spec for spec in own if spec.when == when] for when in ("run", "verify", "after", "undo")}
     return [*by["run"], *by["verify"], *ours, *by["after"], *back, *by["undo"]]
+
+
+def adoption(environment: Environment) -> list[StepSpec]:
+    """What runs becomes the record: look that it is so, take it over, look again. No process is touched."""
+    own = list(driver(environment.driver).adoption(target_of(environment)))
+    look = StepSpec("observe", "Look at what runs", timeout=60)
+    again = StepSpec("observe", "Look again", when="verify", timeout=60, parameters={"taken": True})
+    return [look, *[spec for spec in own if spec.when == "run"], again, *[one for one in own if one.when == "undo"]]
 
 
 def _verification(environment: Environment) -> list[StepSpec]:

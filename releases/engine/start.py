@@ -42,7 +42,7 @@ def refresh(promotion: Promotion) -> str:
     since the request does not help: the stricter of both counts.
     """
     kept = promotion.snapshot if promotion.snapshot_of == "then" else None
-    today = plan.build(promotion.release, promotion.environment, snapshot=kept)
+    today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
     if today.seal == promotion.seal and today.rules == promotion.rules_read:
         return ""
     what = _difference(promotion, today)

@@ -58,6 +58,7 @@ def _run(kind: str) -> None:
             close_old_connections()
             beat(kind)
             swept = round_once()
+            health.begin()
             pause = _pause() if swept else settings.SWEEP * random.uniform(0.3, 0.6)  # noqa: S311
         except Exception as error:  # the next round must come, whatever this one met
             log.warning("A safety round failed, the next one tries again: %s", error)
@@ -83,7 +84,7 @@ def round_once() -> bool:
         for part in (send_outbox, ring_again, wake, expire):
             part()
     # The rest takes its own locks, and must not hold up the doorbells.
-    for job in (advance_waiting.all_waiting, seal_record, tidy, routing.keep_in_step, health.look_around):
+    for job in (advance_waiting.all_waiting, seal_record, tidy, routing.keep_in_step):
         _guarded(job)
     return True
 

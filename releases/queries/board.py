@@ -57,6 +57,8 @@ class Tile:
     version: str | None = None
     since: datetime | None = None
     health: str = "unknown"
+    drift: str = ""
+    """Where what runs is not what the record says, as one sentence."""
     ahead: bool = False
     joins_previous: bool = False
     joins_next: bool = False
@@ -137,7 +139,11 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
     matching = [course for course in courses if _matches(course, team, q.strip().lower())]
     judged = [(course, of_application(view, course)) for course in matching]
     counts = _counts([state_of(one.kind) for _, one in judged])
-    if state in STATES:
+    adrift = [item for item in judged if _drifts(item[0])]
+    counts["drift"] = len(adrift)
+    if state == "drift":
+        judged = adrift
+    elif state in STATES:
         judged = [item for item in judged if state_of(item[1].kind) == state]
         judged.sort(key=lambda item: (item[0].application.pipeline.name, rank(item[1].kind)))
     where, total = page_of(len(judged), page, ROWS), _total(actor, courses)
@@ -173,6 +179,11 @@ def _matches(course: Course, team: str, q: str) -> bool:
     return not q or any(q in word.lower() for word in (*words, *versions))
 
 
+def _drifts(course: Course) -> bool:
+    """Whether what runs in any of its places is not what the record says."""
+    return any(place.drift and place.live for place in course.places.values())
+
+
 def _counts(states: Sequence[str]) -> dict[str, int]:
     return {"all": len(states)} | {key: states.count(key) for key in FILTERS[1:]}
 
@@ -189,7 +200,7 @@ def _total(actor: Actor, courses: Sequence[Course]) -> int:
 def _revision(courses: Iterable[Course]) -> str:
     """Changes whenever a tile does."""
     seen = [
-        f"{move.id}.{move.revision}.{move.status}.{place.health}"
+        f"{move.id}.{move.revision}.{move.status}.{place.health}.{place.drift.key if place.drift else ''}"
         for course in courses
         for place in course.places.values()
         for move in (place.live, place.pending)
@@ -261,6 +272,7 @@ def tile(view: Reader, course: Course, phase: Phase, before: int | None = None, 
         version=place.live.build.version if place.live else None,
         since=place.live.finished_at if place.live else None,
         health=place.health if place.live else "unknown",
+        drift=place.drift.text if place.drift and place.live else "",
         ahead=bool(mine and coming and _live(course.places[coming.pk]) != mine),
         joins_previous=mine is not None and mine == before,
         joins_next=mine is not None and mine == after,
@@ -272,10 +284,10 @@ def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pendin
     """What comes, or what went wrong, in this place."""
     move = place.running or (place.open[-1] if place.open else trouble(course, phase))
     if move is None:
-        return None
+        return Pending("drift", place.drift.short, "", 0) if place.drift and place.live else None
     said = min(nexts(view, course, phase), key=lambda one: rank(one.kind))
     kind = said.kind if move.status in statuses.OPEN else move.status
-    if kind == "health":
+    if kind in ("health", "drift"):
         kind = "approval"
     text = fitted(move.build.version, _tail(view, move, kind))
     return Pending(kind, text, move.build.version, move.id, _percent(move))

@@ -76,7 +76,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
             verdicts=[one for one in open_first(offer.verdicts) if one.state != "passed"],
             refused=not offer.allowed,
             reason=offer.reason,
-            supersedes=_supersedes(environment),
+            supersedes=supersedes(environment),
             usual=usual_seconds(environment.pk),
             lower=lower and _only_version(offer.verdicts),
             versions=_versions(chosen, release),
@@ -107,7 +107,7 @@ def _versions(chosen: Release, asked: Release | None) -> list[str]:
     return list(rows.values_list("version", flat=True)[:CHOICES])
 
 
-def _supersedes(environment: Environment) -> list[PromotionLine]:
+def supersedes(environment: Environment) -> list[PromotionLine]:
     """Waiting and queued ones that a newer request takes the place of."""
     if environment.phase.in_order:
         return []

@@ -32,6 +32,7 @@ STATE_OF: Mapping[str, str] = {
     "approval": "person",
     "errored": "person",
     "health": "person",
+    "drift": "person",
     "scheduled": "scheduled",
     "queued": "scheduled",
     "soak": "scheduled",
@@ -78,7 +79,9 @@ def nexts(view: Reader, course: Course, phase: Phase) -> list[Next]:
     ended = trouble(course, phase)
     if ended and (ended.status == "errored" or not place.open):
         found.append(_ended(view, course, phase, ended))
-    if place.health == "unhealthy" and place.live:
+    if place.drift and place.live:
+        found.append(_drifted(view, course, phase, place))
+    elif place.health == "unhealthy" and place.live:
         found.append(_sick(view, course, phase, place))
     if not place.open and not ended:
         found += _coming(view, course, phase)
@@ -254,6 +257,15 @@ def _sick(view: Reader, course: Course, phase: Phase, place: Place) -> Next:
     action = Action("rollback", "Roll back", f"{base}rollback/") if may else Action("view", "View", base)
     text = f"**{phase.name}** is unhealthy{since}{detail}"
     return Next("health", text, since=place.health_since, action=action)
+
+
+def _drifted(view: Reader, course: Course, phase: Phase, place: Place) -> Next:
+    """What runs is not what the record says: to be reverted or adopted by a person."""
+    base = f"/apps/{course.application.slug}/{phase.slug}/"
+    may = view.may("roll_back", phase.pk, course.application.pk)
+    action = Action("view", "Adopt or revert" if may else "View", base)
+    words = place.drift.text.rstrip(".") if place.drift else ""
+    return Next("drift", f"**{phase.name}** drifted: {words}", since=place.drift_since, action=action)
 
 
 def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:

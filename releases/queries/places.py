@@ -19,8 +19,9 @@ from django.db.models.functions import Coalesce, Concat, JSONObject, NullIf, Tri
 
 from phases import configuration
 from phases.models import Environment, Lock
-from releases import statuses
+from releases import reality, statuses
 from releases.models import Approval, Promotion, Release, Step
+from releases.reality import Drift
 
 TROUBLE = ("failed", "errored", "rejected")
 """Ends that a tile goes on showing until something succeeds after them."""
@@ -115,6 +116,9 @@ class Place:
     findings: tuple[dict[str, Any], ...]
     checked_at: datetime | None
     holds: tuple[LockHold, ...]
+    drift: Drift | None = None
+    """Where what runs is not what the record says."""
+    drift_since: datetime | None = None
     live: Move | None = None
     open: tuple[Move, ...] = ()
     """Oldest first."""
@@ -162,7 +166,7 @@ def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, 
         )
         .values(
             "id", "application_id", "phase_id", "instances", "health", "health_detail", "health_since", "findings",
-            "checked_at", "live", "trouble", "holds",
+            "checked_at", "live", "trouble", "holds", "drift", "drift_since",
         )
     )  # fmt: skip
 
@@ -297,6 +301,8 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         findings=tuple(row["findings"] or ()),
         checked_at=row["checked_at"],
         holds=tuple(LockHold(hold["reason"], hold["by"] or "RelMan", bool(hold["phase"])) for hold in row["holds"]),
+        drift=reality.of_json(row["drift"]),
+        drift_since=row["drift_since"],
         live=by_id.get(row["live"]["id"]) if row["live"] else None,
         open=opened,
         trouble=by_id.get(bad["id"]) if bad else None,

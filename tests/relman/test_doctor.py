@@ -92,7 +92,7 @@ def test_a_target_that_is_ahead_is_held_until_a_person_has_looked(shop):
     waiting = factories.run(shop.ask(shop.release("1.1.0"), "dev"))
     assert waiting.status == "waiting"
     live = Promotion.objects.get(status="succeeded")
-    assert "nothing is started" in health.bring_back(dev, live)
+    assert "nothing is started" in health.bring_back(dev, live)[0]
     assert not look()["targets"].well
     places.unlock(lock, actor=shop.actor("devops"))
     assert look()["targets"].well

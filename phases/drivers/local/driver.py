@@ -17,9 +17,11 @@ from phases.drivers.archive_errors import ArchiveRefused
 from phases.drivers.base import (
     Again,
     Context,
+    Expected,
     Failed,
     Finding,
     Instance,
+    Observation,
     Probe,
     Result,
     Resume,
@@ -33,8 +35,9 @@ from phases.drivers.ledger import Fence, Ledger, file_lock
 from phases.drivers.local import checks, health, instances, logs, processes
 from phases.drivers.local.layout import Layout, Place
 from phases.drivers.local.migrate import end_leftover, migrate
+from phases.drivers.local.observe import observe
 from phases.drivers.local.running import DRAIN, Running
-from phases.drivers.local.supervisor import Supervisor
+from phases.drivers.local.supervisor import Program, Supervisor
 from phases.drivers.local.unpack import Stopped, ticker, unpack
 
 
@@ -90,6 +93,8 @@ class LocalDriver:
             "start": self._running.start,
             "retire": self._running.retire,
             "discard": self._running.discard,
+            "adopt": self._running.adopt,
+            "disown": self._running.disown,
         }
         if kind not in steps:
             raise Terminal(f"The local target knows no step named {kind!r}.")
@@ -119,10 +124,7 @@ class LocalDriver:
     def instances(self, target: Target) -> Sequence[Instance]:
         """What really runs there, asked from the supervisor and from the processes themselves."""
         place = self._layout.place(target.environment)
-        try:
-            programs = self._supervisor.programs()
-        except Transient:
-            programs = None
+        programs = self._programs()
         return [instances.describe(place, record, programs) for record in instances.records(place)]
 
     def inspect(self, target: Target, instance: Instance, manifest: Mapping[str, Any], timeout: float) -> Probe:
@@ -131,12 +133,19 @@ class LocalDriver:
         found = [record for record in instances.records(place) if record.name == instance.name]
         if not found:
             return Probe(False, "This instance is not on record any more.", exited=True)
-        try:
-            programs = self._supervisor.programs()
-        except Transient:
-            programs = None
-        now = instances.describe(place, found[0], programs)
+        now = instances.describe(place, found[0], self._programs())
         return health.inspect(target, place, found[0], now, manifest, timeout)
+
+    def observe(self, target: Target, expected: Expected, timeout: float) -> Observation:
+        """Processes, ports, versions and files, whoever put them there."""
+        return observe(target, self._layout.place(target.environment), self._programs(), expected, timeout)
+
+    def adoption(self, target: Target) -> Sequence[StepSpec]:
+        """Instances on record are given to the promotion; no process is touched."""
+        return [
+            StepSpec("adopt", "Take over what runs", timeout=60),
+            StepSpec("disown", "Give back what was taken over", timeout=60, when="undo"),
+        ]
 
     def log(self, target: Target, lines: int, promotion: int | None = None) -> Sequence[str]:
         """The last lines that the deployed application wrote. Secrets are for the caller to mask."""
@@ -161,10 +170,17 @@ class LocalDriver:
             if user is not None:
                 processes.end(lambda: processes.of_user(user), 1.0)
             shutil.rmtree(place.public, ignore_errors=True)
-            for folder in (place.instances, place.logs):
+            for folder in (place.instances, place.logs, place.trees):
                 shutil.rmtree(folder, ignore_errors=True)
             epoch = Fence(place.control).epoch()
             Ledger(place.control).append("removed", effect="", epoch=epoch, name=f"e{target.environment}")
+
+    def _programs(self) -> Mapping[str, Program] | None:
+        """What the supervisor says; None when it does not answer: then the processes themselves are asked."""
+        try:
+            return self._supervisor.programs()
+        except Transient:
+            return None
 
     def _migrate(self, context: Context, place: Place, tick: Callable[[], None]) -> Result:
         return migrate(context, place, self._layout.user(context.target.environment))

@@ -47,6 +47,16 @@ def inspect(
     return Probe(not exited, "It ended and was started again." if exited else f"Answered {status}.", version, exited)
 
 
+def reported(target: Target, port: int, manifest: Mapping[str, Any], timeout: float) -> str | None:
+    """The version that whoever has this port reports; None when it reports none, or none is asked for."""
+    path = manifest["run"].get("version")
+    host = f"{target.application}.{target.phase}.localhost"
+    try:
+        return _version(port, host, path, time.monotonic() + timeout) or None if path else None
+    except _Bad:
+        return None
+
+
 def _exited(place: Place, instance: Instance) -> bool:
     """Whether it ended by itself, or did so a moment ago and was started again."""
     if instance.pid is None:

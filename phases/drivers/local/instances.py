@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from phases.drivers.base import Context, Instance, Target, Terminal, Transient
 from phases.drivers.ledger import file_lock, write_synced
@@ -35,6 +36,8 @@ class Record:
     environment: dict[str, str] = field(repr=False)
     uid: int | None
     gid: int | None
+    before: list[Any] | None = None
+    """Promotion and version that it was taken over from."""
 
     @property
     def address(self) -> str:
@@ -119,6 +122,17 @@ def move(layout: Layout, place: Place, record: Record) -> Record:
         moved = replace(record, port=port, environment={**record.environment, "PORT": str(port)})
         save(place, moved)
     return moved
+
+
+def give(place: Place, record: Record, promotion: int, version: str) -> None:
+    """Let an instance belong to another promotion. Its environment stays that of the process which runs."""
+    save(place, replace(record, promotion=promotion, version=version, before=[record.promotion, record.version]))
+
+
+def give_back(place: Place, record: Record) -> None:
+    """Let it belong to the promotion that had it before `give`."""
+    promotion, version = record.before or (record.promotion, record.version)
+    save(place, replace(record, promotion=int(promotion), version=str(version), before=None))
 
 
 def save(place: Place, record: Record) -> None:

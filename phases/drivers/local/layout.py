@@ -1,7 +1,7 @@
 """Where the local driver keeps what, and as whom a deployed application runs.
 
     <home>/targets/control/           RelMan's own (0700): supervisor, programs/, and for each environment a
-                                      folder with lock, fence, ledger, instance records, logs
+                                      folder with lock, fence, ledger, instance records, logs, trees
     <targets>/e<environment>/         root and the environment's group (0750): releases/p<promotion>/, data/
 
 <targets> is RELMAN_TARGETS/<hash of home> or <home>/targets. As root it must be reachable by other
@@ -44,6 +44,11 @@ class Place:
     @property
     def logs(self) -> Path:
         return self.control / "log"
+
+    @property
+    def trees(self) -> Path:
+        """What the files of each release folder should be."""
+        return self.control / "trees"
 
     @property
     def releases(self) -> Path:

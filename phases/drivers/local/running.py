@@ -10,7 +10,7 @@ from pathlib import Path
 
 from phases.drivers.base import Again, Context, Failed, Result, Succeeded
 from phases.drivers.ledger import Fence, Ledger
-from phases.drivers.local import instances, processes, unpack
+from phases.drivers.local import instances, processes, trees, unpack
 from phases.drivers.local.instances import Record
 from phases.drivers.local.layout import Layout, Place
 from phases.drivers.local.supervisor import Supervisor
@@ -77,11 +77,32 @@ class Running:
             unpack.sweep(place, context.promotion)
             was_there = release.exists()
             shutil.rmtree(release, ignore_errors=True)
+            trees.forget(place, release)
             if was_there:
                 self._note(context, place, "removed", f"p{context.promotion}")
         return Succeeded(
             f"Stopped {_count(len(mine))} and removed the files of this promotion; the rest runs as before."
         )
+
+    def adopt(self, context: Context, place: Place, tick: Tick) -> Result:
+        """What runs here belongs to this promotion from now on; what it was started with stays as it is."""
+        with Fence(place.control).held(context.epoch, context.stop):
+            for record in instances.records(place):
+                if record.promotion != context.promotion:
+                    instances.give(place, record, context.promotion, context.artifact.version)
+                self._note(context, place, "adopted", record.name)
+        mine = instances.of_promotion(place, context.promotion)
+        if not mine:
+            return Failed("Nothing is on record at the target that could be taken over.")
+        return Succeeded(f"{_count(len(mine))} taken over as {context.artifact.version}; nothing was restarted.")
+
+    def disown(self, context: Context, place: Place, tick: Tick) -> Result:
+        """Give what was taken over back to the promotion that had it before."""
+        with Fence(place.control).held(context.epoch, context.stop):
+            taken = [one for one in instances.of_promotion(place, context.promotion) if one.before]
+            for record in taken:
+                instances.give_back(place, record)
+        return Succeeded(f"Gave {_count(len(taken))} back.")
 
     def stop(self, context: Context, place: Place, gone: Sequence[Record], tick: Tick) -> None:
         """Stop these instances for good. Each is a fenced effect of its own."""
@@ -177,10 +198,12 @@ class Running:
 def _delete_old(place: Place, used: set[int]) -> None:
     """Delete releases and logs beyond the last few; what runs or was just brought always stays."""
     releases = {_number(path): path for path in place.releases.glob("p*")}
-    kept = used | set(sorted(releases)[-KEPT:])
+    inside = {_number(Path(record.folder)) for record in instances.records(place)}
+    kept = used | inside | set(sorted(releases)[-KEPT:])
     for number, path in releases.items():
         if number not in kept:
             shutil.rmtree(path, ignore_errors=True)
+            trees.forget(place, path)
     for log in place.logs.iterdir():
         if _number(log) not in kept:
             log.unlink(missing_ok=True)

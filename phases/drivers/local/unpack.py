@@ -16,6 +16,7 @@ from typing import BinaryIO
 from phases.drivers.archive import MAX_BYTES, MAX_ENTRIES, unpack_archive
 from phases.drivers.base import Context, Package, Result, Succeeded, Terminal
 from phases.drivers.ledger import Fence, Ledger, sync_folder
+from phases.drivers.local import trees
 from phases.drivers.local.layout import Place
 
 CHUNK = 1024 * 1024
@@ -32,11 +33,13 @@ def unpack(context: Context, place: Place, tick: Callable[[], None]) -> Result:
         sweep(place, context.promotion, below=context.epoch)
         try:
             _write(package, beside, tick)
+            files = trees.read(beside, tick)
             with Fence(place.control).held(context.epoch, context.stop):
                 if not (_is_noted(place, context, package) and final.exists()):
                     shutil.rmtree(final, ignore_errors=True)
                     os.rename(beside, final)
                     sync_folder(place.releases)
+                    trees.note(place, final, package.digest.removeprefix("sha256:"), files)
                     _note(place, context, package)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
