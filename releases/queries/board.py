@@ -140,7 +140,8 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
     judged = [(course, of_application(view, course)) for course in matching]
     counts = _counts([state_of(one.kind) for _, one in judged])
     adrift = [item for item in judged if _drifts(item[0])]
-    counts["drift"] = len(adrift)
+    if adrift:
+        counts["drift"] = len(adrift)
     if state == "drift":
         judged = adrift
     elif state in STATES:
