@@ -58,6 +58,7 @@ class Facts:
     starts: str
     duration: float | None
     notice: str
+    notice_why: str
     back_version: str | None
     back: float | None
     back_text: str
@@ -197,9 +198,8 @@ def _facts(promotion: Promotion, before: Promotion | None) -> Facts:
     return Facts(
         starts=starts,
         duration=took,
-        notice="**No interruption.** The old version serves until the new one is healthy"
-        if before
-        else "**Nothing.** It is the first release here",
+        notice="No interruption" if before else "Nothing",
+        notice_why="The old version serves until the new one is healthy." if before else "It is the first here.",
         back_version=back.release.version if back.release else None,
         back=took if back.release else None,
         back_text=back.sentence,

@@ -21,9 +21,9 @@ from releases.queries.shared import (
     Next,
     Page,
     Person,
-    clock,
     fitted,
     listed,
+    near,
     page_of,
     window,
 )
@@ -43,7 +43,7 @@ class Pending:
     kind: str
     text: str
     version: str
-    promotion: int
+    promotion: int | None
     percent: int | None = None
 
 
@@ -285,7 +285,10 @@ def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pendin
     """What comes, or what went wrong, in this place."""
     move = place.running or (place.open[-1] if place.open else trouble(course, phase))
     if move is None:
-        return Pending("drift", place.drift.short, "", 0) if place.drift and place.live else None
+        if place.drift and place.live:
+            return Pending("drift", place.drift.short, "", None)
+        locked = any(not hold.phase for hold in place.holds)
+        return Pending("locked", "Locked", "", None) if locked else None
     said = min(nexts(view, course, phase), key=lambda one: rank(one.kind))
     kind = said.kind if move.status in statuses.OPEN else move.status
     if kind in ("health", "drift"):
@@ -298,7 +301,7 @@ def _tail(view: Reader, move: Move, kind: str) -> str:
     if move.kind == "rollback" and kind == "running":
         return "rolling back"
     if kind == "scheduled" and move.not_before:
-        return clock(move.not_before, view.now)
+        return near(move.not_before, view.now)
     return {
         "running": "verifying" if move.status == "verifying" else "rolling out",
         "approval": "in approval",

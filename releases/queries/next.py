@@ -147,13 +147,13 @@ def _queued(place: Place, move: Move) -> Next:
 def _waiting(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
     verdicts = gates.evaluate(facts(view, course, phase, move.build, move))
     open_ones = [verdict for verdict in verdicts if verdict.state in ("failed", "waiting")]
-    found = [_of_verdict(view, phase, move, verdict) for verdict in open_ones]
+    found = [_of_verdict(view, course, phase, move, verdict) for verdict in open_ones]
     if not found:
         return Next("queued", f"**{move.build.version}** starts in a moment", since=move.requested_at)
     return min(found, key=lambda one: rank(one.kind))
 
 
-def _of_verdict(view: Reader, phase: Phase, move: Move, verdict: gates.Verdict) -> Next:
+def _of_verdict(view: Reader, course: Course, phase: Phase, move: Move, verdict: gates.Verdict) -> Next:
     look = Action("view", "View", _promotion(move))
     if verdict.gate.startswith("approval") and verdict.state == "waiting":
         return _approval(view, phase, move)
@@ -162,12 +162,20 @@ def _of_verdict(view: Reader, phase: Phase, move: Move, verdict: gates.Verdict) 
         return Next("scheduled", text, until=move.not_before, action=look)
     if verdict.gate == "environment" and verdict.state == "waiting":
         return Next("errored", said(verdict), action=look)
+    if verdict.gate == "lock":
+        return Next("locked", _locked(course.places[phase.pk], phase), since=move.requested_at, action=look)
     return Next(KIND_OF_GATE.get(verdict.gate, "dependency"), said(verdict), since=move.requested_at, action=look)
 
 
 def said(verdict: gates.Verdict) -> str:
     """A gate's reason as the board says it: no full stop after a single sentence."""
     return verdict.reason.rstrip(".")
+
+
+def _locked(place: Place, phase: Phase) -> str:
+    """The lock beside an application's name: where, by whom, why."""
+    hold = place.holds[0]
+    return f"**{phase.name}** is locked by **{hold.by}**: {hold.reason.rstrip('.')}"
 
 
 # --- approvals
@@ -270,7 +278,7 @@ def _drifted(view: Reader, course: Course, phase: Phase, place: Place) -> Next:
 
 def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
     """What stands before this phase: it can go, or something keeps it."""
-    build = candidate(course, phase)
+    place, build = course.places[phase.pk], candidate(course, phase)
     if build is None or _went_back(view, course, phase, build):
         return []
     verdicts = gates.evaluate(facts(view, course, phase, build))
@@ -281,7 +289,8 @@ def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
     base = f"/apps/{course.application.slug}/{phase.slug}/"
     if held:
         kind = KIND_OF_GATE.get(held[0].gate, "dependency")
-        return [Next(kind, said(held[0]), action=Action("view", "View", held[0].link or base))]
+        text = _locked(place, phase) if kind == "locked" else said(held[0])
+        return [Next(kind, text, action=Action("view", "View", held[0].link or base))]
     may = view.may("promote", phase.pk, course.application.pk)
     action = Action("promote", f"Promote to {phase.name}", f"{base}promote/?version={build.version}") if may else None
     return [Next("ready", f"**{build.version}** can go to **{phase.name}**", action=action)]

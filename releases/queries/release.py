@@ -298,7 +298,7 @@ def _pending(
     diff, same = differences(live.snapshot if live else promotion.snapshot, promotion.snapshot)
     mine = waits_for_me(view, environment.phase_id, move)
     primary = Action("review", f"Review for {environment.phase.name}", f"/approvals/{move.id}/")
-    watch = Action("watch", "Watch", f"/promotions/{move.id}/")
+    watch = Action("watch", "Open promotion" if pending else "Watch", f"/promotions/{move.id}/")
     return Target(
         phase=Named.of(environment.phase),
         since=live.release.version if live else None,

@@ -212,6 +212,16 @@ def clock(moment: datetime, now: datetime) -> str:
     return words.clock(localtime(moment), localtime(now))
 
 
+def near(moment: datetime, now: datetime) -> str:
+    """As short as it can be said: `06:20` today, `Wed 06:20` within six days, `Wed 17 Jun` after them."""
+    here, today = localtime(moment), localtime(now)
+    if here.date() == today.date():
+        return f"{here:%H:%M}"
+    if 0 < (here.date() - today.date()).days < 7:
+        return f"{words.WEEKDAYS[here.weekday()]} {here:%H:%M}"
+    return words.clock(here, today).rpartition(" ")[0]
+
+
 def fitted(version: str, tail: str, limit: int = 24) -> str:
     """`4.18.0 in approval`, cut in the version so that the whole has at most `limit` characters."""
     room = limit - len(tail) - 1

@@ -73,8 +73,9 @@ def surface(kind: str) -> str:
 
 @register.filter
 def rich(text: Any) -> SafeString:
-    """A sentence whose `**strong**` parts become bold; everything else is escaped."""
-    return mark_safe(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", conditional_escape(text)))  # noqa: S308 (escaped first)
+    """A sentence whose `**strong**` parts become bold; all else is escaped. A long version may break at its +."""
+    escaped = re.sub(r"(\S{8,}\+)(?=\S{8,})", r"\1<wbr>", conditional_escape(text))
+    return mark_safe(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped))  # noqa: S308 (escaped first)
 
 
 def _time(moment: datetime, said: str, css: str = "") -> SafeString:
@@ -158,6 +159,12 @@ def size(value: Any) -> str:
 def digest(value: str) -> SafeString | str:
     """A digest, short to read, complete in the tooltip."""
     return format_html('<code title="{}">{}</code>', value, words.short_digest(value)) if value else ""
+
+
+@register.filter
+def bare(address: str) -> str:
+    """An address as people say it: `shop.live.example`, without scheme and last slash."""
+    return str(address).partition("://")[2].rstrip("/") or str(address)
 
 
 @register.filter
