@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils.timezone import localtime
 
 from phases import actions as places
 from phases.models import Environment, Role
@@ -13,6 +14,7 @@ from releases import actions, gates, queries
 from releases.queries.courses import candidate, load
 from releases.queries.next import facts
 from relman.actors import Actor
+from relman.words import WEEKDAYS
 from tests import factories
 
 
@@ -151,9 +153,11 @@ def test_sick_applications_need_a_person(shop):
 def test_a_lock_blocks(shop):
     shop.release()
     places.lock(shop.environments["dev"], actor=shop.actor("devops"), reason="Cleaning up.")
-    _, row = tiles(shop)
+    found, row = tiles(shop)
     assert (row.next.kind, row.state) == ("locked", "blocked")
-    assert row.next.text.endswith("Cleaning up")
+    assert row.next.text == "**Dev** is locked by **Shop Devops**: Cleaning up"
+    assert (found["dev"].pending.kind, found["dev"].pending.text) == ("locked", "Locked")
+    assert found["qa"].pending is None
 
 
 def test_a_missing_key_blocks_and_is_named(shop):
@@ -191,10 +195,12 @@ def test_scheduled_says_when(shop):
 
     from relman.clock import now
 
-    shop.ask(shop.release(), "dev", not_before=now() + timedelta(days=2))
+    start = now() + timedelta(days=2)
+    shop.ask(shop.release(), "dev", not_before=start)
     found, row = tiles(shop)
     assert row.next.kind == "scheduled" and row.next.text.startswith("Scheduled for **")
-    assert len(found["dev"].pending.text) <= 24
+    day = WEEKDAYS[localtime(start).weekday()]
+    assert found["dev"].pending.text == f"1.0.0 {day} {localtime(start):%H:%M}"
 
 
 def test_the_board_asks_the_gates_as_the_verbs_do(shop):
@@ -306,3 +312,14 @@ def test_the_shell_agrees_with_the_board(shop):
     assert queries.shell(shop.actor("business-owner")).waiting_for_you == 1
     assert queries.shell(shop.actor("business-owner")).role == "Business owner"
     assert queries.shell(shop.actor("release-manager")).waiting_for_you == 0
+
+
+def test_a_short_time_names_the_weekday_only_while_it_is_clear():
+    from datetime import UTC, datetime
+
+    from releases.queries.shared import near
+
+    now = datetime(2026, 6, 16, 14, 32, tzinfo=UTC)
+    said = [near(now.replace(day=day, hour=6), now) for day in (16, 17, 22, 23)]
+    assert [text[:3] for text in said] == ["06:", "Wed", "Mon", "Tue"]
+    assert said[1:] == ["Wed 06:32", "Mon 06:32", "Tue 23 Jun"]
