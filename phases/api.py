@@ -105,6 +105,18 @@ class OnePipeline(View):
         """Read a pipeline with its phases."""
         return Response(shapes.PipelineShown(get_pipeline(self.actor, slug)).data)
 
+    @extend_schema(request=shapes.EditPipeline, responses=shapes.PipelineShown)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change what is named, and nothing else. Needs the right to manage access in every phase."""
+        pipeline = get_pipeline(self.actor, slug)
+        said = self.read(shapes.EditPipeline)
+        if "prereleases_until" in said:
+            last = said.pop("prereleases_until")
+            said["prereleases_everywhere"] = last is None
+            said["prerelease_until"] = None if last is None else phase_of(self.actor, pipeline, last)
+        actions.edit_pipeline(pipeline, actor=self.actor, **said)
+        return Response(shapes.PipelineShown(get_pipeline(self.actor, slug)).data)
+
 
 class Applications(View):
     """The applications that you see."""
@@ -137,6 +149,13 @@ class OneApplication(View):
     def get(self, request: Request, slug: str) -> Response:
         """Read an application."""
         return Response(shapes.ApplicationShown(get_application(self.actor, slug)).data)
+
+    @extend_schema(request=shapes.EditApplication, responses=shapes.ApplicationShown)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change what is named, and nothing else. Needs the right to manage access in every phase."""
+        application = get_application(self.actor, slug)
+        changed = actions.edit_application(application, actor=self.actor, **self.read(shapes.EditApplication))
+        return Response(shapes.ApplicationShown(changed).data)
 
 
 class Environments(View):
@@ -275,8 +294,12 @@ def get_application(actor: Actor, slug: str) -> Application:
 
 def get_phase(actor: Actor, application: Application, slug: str) -> Phase:
     """The phase of an application's pipeline. NotFound as above."""
-    phases = permissions.visible_phases(actor).select_related("pipeline")
-    found = phases.filter(pipeline=application.pipeline_id, slug=slug).first()
+    return phase_of(actor, application.pipeline, slug)
+
+
+def phase_of(actor: Actor, pipeline: Pipeline, slug: str) -> Phase:
+    """The phase of a pipeline. NotFound as above."""
+    found = permissions.visible_phases(actor).select_related("pipeline").filter(pipeline=pipeline, slug=slug).first()
     if found is None:
         raise NotFound(f"There is no phase “{slug[:63]}” in its pipeline that you can see.")
     return found

@@ -82,6 +82,33 @@ class NewPipeline(Body):
     phases = NewPhase(many=True, required=False)
 
 
+class EditPipeline(Body):
+    """What changes about a pipeline; what is not named stays as it is."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    prereleases_until = serializers.CharField(
+        max_length=63, required=False, allow_null=True, help_text="The last phase that takes pre-releases; null: all do"
+    )
+
+
+class EditApplication(Body):
+    """What changes about an application; what is not named stays as it is."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    repository = serializers.URLField(required=False, allow_blank=True)
+
+
+class EditEnvironment(Body):
+    """What changes about an environment; what is not named stays as it is. The driver always does."""
+
+    settings = serializers.DictField(required=False, help_text="All of them: they replace today's")
+    instances = serializers.IntegerField(min_value=1, max_value=12, required=False)
+    memory = serializers.IntegerField(min_value=1, max_value=2_000_000_000, required=False, help_text="MiB an instance")
+    cpu = serializers.DecimalField(max_digits=5, decimal_places=2, required=False, help_text="Cores an instance")
+
+
 class NewApplication(Body):
     """An application on a pipeline."""
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from django.http import HttpRequest
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 
 from relman import throttle
 from relman.actors import Actor, Via
+from relman.errors import RelManError
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from phases.models import Token, User
 
 NOTHING_SHOWN = "Send a token of yours: Authorization: Bearer <token>. You make one on your profile page."
+NO_KEY = (
+    "A session changes something only with the page's key (X-CSRFToken), from RelMan's own pages. "
+    "Programs send a token instead: Authorization: Bearer <token>."
+)
 NOT_ACCEPTED = "RelMan does not accept this token. It may be mistyped, expired or revoked."
 
 
@@ -45,6 +50,17 @@ class BearerAuthentication(BaseAuthentication):
         key = f"token {request.META.get('REMOTE_ADDR', '')}"
         throttle.check(key, throttle.TOKENS)
         throttle.fail(key)
+
+
+class PageAuthentication(SessionAuthentication):
+    """A page's session; whatever it changes needs the page's key."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raises RelManError with the same `csrf` as a form that came without its key."""
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as error:
+            raise RelManError(NO_KEY, code="csrf", status=403) from error
 
 
 def actor_of(request: HttpRequest | Request) -> Actor:

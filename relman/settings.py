@@ -209,7 +209,7 @@ DRAIN = whole("RELMAN_DRAIN", 10)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "relman.identity.BearerAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "relman.identity.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

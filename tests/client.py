@@ -43,6 +43,9 @@ class Api:
     def put(self, path: str, body: Any, **headers: str) -> Any:
         return self.call("PUT", path, body, **headers)
 
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self.call("PATCH", path, body, **headers)
+
     def delete(self, path: str) -> Any:
         return self.call("DELETE", path)
 

@@ -134,9 +134,11 @@ api-token                  DELETE   401  204  204  204  204  204  204  204  204 
 api-pipelines              GET      401  200  200  200  200  200  200  200  200  200
 api-pipelines              POST     401  403  403  403  403  403  403  403  403  201
 api-pipeline               GET      401  404  200  200  200  200  200  200  200  200
+api-pipeline               PATCH    401  404  403  403  403  403  200  403  403  200
 api-applications           GET      401  200  200  200  200  200  200  200  200  200
 api-applications           POST     401  404  403  403  403  403  403  403  403  201
 api-application            GET      401  404  200  200  200  200  200  200  200  200
+api-application            PATCH    401  404  403  403  403  403  200  403  403  200
 api-releases               GET      401  404  200  200  200  200  200  200  200  200
 api-releases               POST     401  404  201  403  404  403  403  201  201  403
 api-release                GET      401  404  200  200  200  200  200  200  200  200
@@ -146,6 +148,7 @@ api-quarantine             POST     401  404  403  403  403  403  200  200  403 
 api-environments           GET      401  200  200  200  200  200  200  200  200  200
 api-environments           POST     401  404  403  403  404  403  409  403  403  403
 api-environment            GET      401  404  200  200  200  200  200  200  200  200
+api-environment            PATCH    401  404  403  403  403  403  200  403  403  403
 api-configuration          GET      401  404  200  200  200  200  200  200  200  200
 api-configuration          PUT      401  404  403  403  403  403  200  403  403  403
 api-check                  POST     401  404  403  403  403  403  200  403  403  403
@@ -296,6 +299,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-applications": {"slug": "another", "pipeline": "shop"},
     "api-yank": WHY,
     "api-quarantine": WHY,
+    "api-pipeline": {"name": "The shop's way"},
+    "api-application": {"name": "The shop"},
+    "api-environment": {"instances": 2},
     "api-environments": {"application": "shop", "phase": "dev"},
     "api-configuration": {"values": {"GREETING": "Hello"}},
     "api-lock": WHY,

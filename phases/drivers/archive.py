@@ -37,7 +37,7 @@ def inspect_archive(
     `tick` is called often and may raise to end the work."""
     findings = Findings()
     with _opened(path) as file, damage_refused(findings):
-        return _walk(file, Limits(max_bytes, max_entries), _Nowhere(), tick, findings)
+        return _walk(file, Limits(max_bytes, max_entries, _length(file)), _Nowhere(), tick, findings)
 
 
 def unpack_archive(
@@ -53,7 +53,7 @@ def unpack_archive(
     Raises ArchiveRefused like `inspect_archive`; what was written until then is for the caller to remove."""
     findings = Findings()
     with _opened(path) as file, damage_refused(findings):
-        return _walk(file, Limits(max_bytes, max_entries), _Folder(destination), tick, findings)
+        return _walk(file, Limits(max_bytes, max_entries, _length(file)), _Folder(destination), tick, findings)
 
 
 @contextmanager
@@ -63,6 +63,10 @@ def _opened(path: Path | BinaryIO) -> Iterator[BinaryIO]:
             yield file
     else:
         yield path
+
+
+def _length(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
 
 
 class _Nowhere:
@@ -111,10 +115,12 @@ class _Folder(_Nowhere):
 def _walk(file: BinaryIO, limits: Limits, place: _Nowhere, tick: Callable[[], None], findings: Findings) -> Manifest:
     tree = Tree(findings)
     manifest: bytes | None = None
-    left = limits.max_bytes
+    left = limits.most
     for count, entry in enumerate(entries(file, limits, findings), 1):
         if count > limits.max_entries:
             raise findings.fatal(*limits.too_many())
+        if entry.size > left:
+            raise findings.fatal(*limits.too_big())
         path = tree.add(entry)
         if path and entry.kind == "directory":
             place.folder(path)

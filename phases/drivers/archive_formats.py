@@ -1,7 +1,7 @@
 """Reading .tar.gz and .zip entry by entry, as a stream, whatever their headers claim.
 
-Nothing here trusts a size: bytes are counted as they come out, and a header can
-neither be endless nor lead the reader backwards.
+Nothing here trusts a size: one that is too large is refused before a byte is unpacked, and the bytes are counted all
+the same as they come out; a header can neither be endless nor lead the reader backwards.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from phases.drivers.archive_errors import Findings, printable
 CHUNK = 256 * 1024
 HEADER_BUDGET = 1024 * 1024
 """Bytes of headers that may come before one entry: long names need some, a bomb needs more."""
+MOST_RATIO = 50
+"""How many times its own size an archive may unpack to: programs reach ten, bombs a thousand."""
+SMALL = 64 * 1024 * 1024
+"""Unpacked bytes below which nobody asks for the ratio."""
 MOST_DIRECTORY_BYTES = 64 * 1024 * 1024
 """Size of a zip's table of contents that is read at all."""
 
@@ -35,6 +39,13 @@ class Limits:
 
     max_bytes: int
     max_entries: int
+    packed: int
+    """Bytes of the archive itself."""
+
+    @property
+    def most(self) -> int:
+        """Bytes that may come out of it."""
+        return min(self.max_bytes, max(SMALL, self.packed * MOST_RATIO))
 
     def too_many(self) -> tuple[str, str, str]:
         """The error for more entries than allowed."""
@@ -47,6 +58,12 @@ class Limits:
 
     def too_big(self) -> tuple[str, str, str]:
         """The error for more bytes than allowed."""
+        if self.most < self.max_bytes:
+            return (
+                "archive",
+                f"Unpacked it is more than {MOST_RATIO} times as large as packed, which is the limit here.",
+                "Leave out files that are mostly empty, such as images of disks and databases.",
+            )
         return (
             "archive",
             f"Unpacked it is larger than {self.max_bytes / 2**20:,.1f} MiB, which is the limit here.",
@@ -64,6 +81,8 @@ class Entry:
     executable: bool
     link: str
     chunks: Iterator[bytes]
+    size: int = 0
+    """Bytes of content that the header claims."""
     complaint: str = ""
     """A sentence when the header itself is refused."""
 
@@ -118,7 +137,7 @@ class _Stream:
         self._position = 0
         self._limits = limits
         self._findings = findings
-        self._most = limits.max_bytes + limits.max_entries * 2048 + HEADER_BUDGET
+        self._most = limits.most + limits.max_entries * 2048 + HEADER_BUDGET
         self.budget = HEADER_BUDGET
 
     def tell(self) -> int:
@@ -178,9 +197,8 @@ def _tar_entry(member: tarfile.TarInfo, stream: _Stream) -> Entry:
         kind = "symlink"
     elif member.islnk():
         kind = "hardlink"
-    return Entry(
-        member.name, kind, bool(member.mode & 0o111), member.linkname, _tar_chunks(member, kind, stream), complaint
-    )
+    chunks, size = _tar_chunks(member, kind, stream), member.size if kind == "file" else 0
+    return Entry(member.name, kind, bool(member.mode & 0o111), member.linkname, chunks, size, complaint)
 
 
 def _tar_chunks(member: tarfile.TarInfo, kind: Kind, stream: _Stream) -> Iterator[bytes]:
@@ -198,6 +216,8 @@ def _zip(file: BinaryIO, limits: Limits, findings: Findings) -> Iterator[Entry]:
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
         _check_overlaps(infos, findings)
+        if sum(info.file_size for info in infos) > limits.most:
+            raise findings.fatal(*limits.too_big())
         for info in infos:
             yield _zip_entry(archive, file, info, findings)
 
@@ -258,7 +278,7 @@ def _zip_entry(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo, 
             link = b"".join(_zip_chunks(archive, info))[:8192].decode("utf-8", "surrogateescape")
     elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
         kind = "file"
-    return Entry(info.orig_filename, kind, bool(mode & 0o111), link, chunks, complaint)
+    return Entry(info.orig_filename, kind, bool(mode & 0o111), link, chunks, info.file_size, complaint)
 
 
 def _zip_complaint(file: BinaryIO, info: zipfile.ZipInfo) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +24,8 @@ from relman.live import publish_on_commit
 
 MOST_CHANGES = 1000
 LONGEST_NOTES = 100_000
+LONGEST_READING = 60.0
+"""Seconds of processor time that reading one archive may take: two gigabytes need about fifteen."""
 
 
 def publish_release(
@@ -98,7 +101,10 @@ def _read(staged: Staged) -> dict[str, Any]:
     """Check the whole archive and read its manifest, before anything is kept."""
     try:
         manifest = inspect_archive(
-            staged.path, max_bytes=settings.UNPACKED_MAX_BYTES, max_entries=settings.UNPACKED_MAX_ENTRIES
+            staged.path,
+            max_bytes=settings.UNPACKED_MAX_BYTES,
+            max_entries=settings.UNPACKED_MAX_ENTRIES,
+            tick=_patience(),
         )
     except ArchiveRefused as error:
         errors = [{"place": one.place, "sentence": one.sentence, "cure": one.cure} for one in error.errors]
@@ -106,6 +112,18 @@ def _read(staged: Staged) -> dict[str, Any]:
         more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
         raise Unprocessable(f"The archive is refused: {first}{more}", code="archive_refused", errors=errors) from None
     return dict(manifest)
+
+
+def _patience() -> Callable[[], None]:
+    """To be called while an archive is read. Unprocessable: it has cost this thread LONGEST_READING."""
+    end = time.thread_time() + LONGEST_READING
+
+    def tick() -> None:
+        if time.thread_time() > end:
+            sentence = f"The archive is refused: reading it took more than {LONGEST_READING:.0f} s of processor time."
+            raise Unprocessable(f"{sentence} Make it smaller, or pack it less tightly.", code="archive_refused")
+
+    return tick
 
 
 @recorded("release.published")

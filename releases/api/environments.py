@@ -9,7 +9,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from phases import actions as places
 from phases.models import Environment
+from phases.serializers import EditEnvironment
 from releases import actions, queries
 from releases.api import serializers as shapes
 from releases.api.promotions import promotion_shown
@@ -25,6 +27,13 @@ class OneEnvironment(View):
     def get(self, request: Request, application: str, phase: str) -> Response:
         """What is live there, since when, and how it is. Nulls when nothing is live."""
         environment = queries.get_environment(self.actor, application, phase)
+        return Response(shapes.EnvironmentShown(environment_shown(environment, queries.live_of(environment))).data)
+
+    @extend_schema(request=EditEnvironment, responses=shapes.EnvironmentShown)
+    def patch(self, request: Request, application: str, phase: str) -> Response:
+        """Change size and settings; the next promotion uses them. Needs the right to configure there."""
+        environment = queries.get_environment(self.actor, application, phase)
+        places.edit_environment(environment, actor=self.actor, **self.read(EditEnvironment))
         return Response(shapes.EnvironmentShown(environment_shown(environment, queries.live_of(environment))).data)
 
 
@@ -60,4 +69,6 @@ def environment_shown(environment: Environment, live: Promotion | None) -> dict[
         "health_at": environment.health_at,
         "driver": environment.driver,
         "instances": environment.instances,
+        "memory": environment.memory,
+        "cpu": environment.cpu,
     }

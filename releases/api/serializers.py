@@ -291,6 +291,8 @@ class EnvironmentShown(serializers.Serializer[Any]):
     health_at = serializers.DateTimeField(allow_null=True)
     driver = serializers.CharField()
     instances = serializers.IntegerField()
+    memory = serializers.IntegerField(allow_null=True, help_text="MiB an instance")
+    cpu = serializers.DecimalField(max_digits=5, decimal_places=2, allow_null=True, help_text="Cores an instance")
 
 
 class Moving(serializers.Serializer[Any]):

@@ -70,6 +70,56 @@ def test_only_administrators_make_pipelines_and_applications(shop):
     assert Event.objects.filter(outcome="refused").count() == 2
 
 
+def test_a_pipeline_and_an_application_are_changed_by_what_is_named(shop):
+    devops = as_(shop, "devops")
+    before = good(devops.get("pipelines/shop/"))
+    changed = good(devops.patch("pipelines/shop/", {"description": "All of it", "prereleases_until": "qa"}))
+    assert changed == {**before, "description": "All of it", "prereleases_until": "qa"}
+    assert good(devops.patch("pipelines/shop/", {"prereleases_until": None}))["prereleases_until"] is None
+    assert good(devops.patch("pipelines/shop/", {})) == {**before, "description": "All of it"}
+    one = good(devops.patch("applications/shop/", {"repository": "https://git.example.org/shop"}))
+    assert (one["name"], one["repository"]) == ("Shop", "https://git.example.org/shop")
+    verbs = Event.objects.filter(outcome="done", verb__in=("pipeline.edited", "application.edited"))
+    assert {event.actor_name for event in verbs} == {"Shop Devops"}
+    assert [event.verb for event in verbs.order_by("pk")] == 2 * ["pipeline.edited"] + ["application.edited"]
+
+
+def test_an_environment_is_sized_by_those_who_may(shop):
+    place, devops = "environments/shop/dev/", as_(shop, "devops")
+    changed = good(devops.patch(place, {"instances": 3, "memory": 512, "cpu": "0.50"}))
+    assert (changed["instances"], changed["memory"], changed["cpu"]) == (3, 512, "0.50")
+    assert good(devops.get(place)) == changed
+    refused(as_(shop, "developer").patch(place, {"instances": 1}), 403)
+    refused(as_(shop, "stakeholder").patch(place, {"instances": 1}), 404)
+    event = Event.objects.get(verb="environment.edited", outcome="done")
+    assert event.after and event.after["instances"] == 3
+    assert (event.actor_name, event.phase) == ("Shop Devops", "dev")
+    assert Event.objects.filter(outcome="refused", verb="environment.edited").count() == 1
+    environment = Environment.objects.get(application__slug="shop", phase__slug="dev")
+    assert environment.instances == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "status"),
+    [
+        ("pipelines/shop/", {"slug": "moved"}, 400),
+        ("pipelines/shop/", {"name": ""}, 400),
+        ("pipelines/shop/", {"name": "x" * 101}, 400),
+        ("pipelines/shop/", {"prereleases_until": "moon"}, 404),
+        ("pipelines/moon/", {"name": "X"}, 404),
+        ("applications/shop/", {"pipeline": "other"}, 400),
+        ("applications/shop/", {"repository": "javascript:alert(1)"}, 400),
+        ("environments/shop/dev/", {"driver": "local"}, 400),
+        ("environments/shop/dev/", {"instances": 0}, 400),
+        ("environments/shop/dev/", {"memory": None}, 400),
+        ("environments/shop/moon/", {"instances": 1}, 404),
+    ],
+)
+def test_what_cannot_be_changed_is_refused(shop, place, body, status):
+    refused(as_(shop, "devops").patch(place, body), status)
+    assert not Event.objects.filter(outcome="done", verb__endswith=".edited").exists()
+
+
 def test_devops_make_environments(shop, django_capture_on_commit_callbacks):
     good(as_(shop, "admin").post("applications/", {"slug": "second", "pipeline": "shop"}), 201)
     wish = {"application": "second", "phase": "dev", "driver": "scripted", "instances": 2}

@@ -65,6 +65,13 @@ def test_a_refused_archive_keeps_nothing(shop):
     assert not staged.path.exists()
 
 
+def test_reading_an_archive_costs_no_more_than_its_time(shop, monkeypatch):
+    monkeypatch.setattr("releases.actions.publish.LONGEST_READING", -1.0)
+    with pytest.raises(Unprocessable, match="of processor time"):
+        publish(shop, "1.0.0", factories.archive("1.0.0"))
+    assert Release.objects.count() == 0
+
+
 def test_one_version_twenty_times_at_once_is_one_release(shop):
     answers: list[str] = []
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from phases.drivers import archive_formats
 from phases.drivers.archive import ArchiveRefused, inspect_archive, unpack_archive
 from tests.phases.drivers.archives import TOML, link, member, tar, zipped
 
@@ -185,6 +186,28 @@ def test_bombs_by_size_and_count(tmp_path: Path) -> None:
     assert "more than 20 entries" in refusal(names, max_entries=20)
     inspect_archive(big)
     inspect_archive(many)
+
+
+def test_what_unpacks_to_many_times_its_size_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_formats, "SMALL", 2**20)
+    zeros, noise = bytes(3_000_000), os.urandom(100_000)
+    for path in (tar(tmp_path / "t", member("z", zeros)), zipped(tmp_path / "z", [("z", zeros)])):
+        assert "more than 50 times as large as packed" in refusal(path)
+    inspect_archive(tar(tmp_path / "noise", member("z", zeros), member("n", noise)))
+
+
+def test_a_size_that_is_too_large_is_refused_before_anything_is_unpacked(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("disk")
+    info.size = 2**40
+    path = tmp_path / "claim"
+    path.write_bytes(gzip.compress(info.tobuf() + bytes(10_000)))
+    ticks: list[int] = []
+    with pytest.raises(ArchiveRefused, match="more than 50 times"):
+        inspect_archive(path, tick=lambda: ticks.append(1))
+    many = zipped(tmp_path / "z", [(f"f{n}", bytes(400_000)) for n in range(3)])
+    with pytest.raises(ArchiveRefused, match=r"larger than 1\.0 MiB"):
+        inspect_archive(many, max_bytes=2**20, tick=lambda: ticks.append(1))
+    assert not ticks
 
 
 def test_a_bomb_hidden_in_a_header(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as today
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
-from phases import actions, gateway
+from phases import actions, gateway, passes
 from phases.models import Environment, Grant
 from phases.permissions import revoke
 from phases.routing import route_of
@@ -190,6 +192,30 @@ def test_the_command_tells_the_gateway_what_the_record_has(world: World, house: 
     house.kill()
     with pytest.raises(CommandError, match="takes the 1 routes up when it starts"):
         call_command("sync_gateway")
+
+
+def test_a_code_raced_for_is_won_once(world: World, house: Gatehouse) -> None:
+    qa, jane = world.environment("qa"), world.people["qa-engineer"]
+    relman = Client()
+    relman.force_login(jane)
+    secret, key = "x" * 43, relman.session.session_key or ""
+    code = passes.admit(qa, actor=Actor(jane, "page"), session_key=key, browser=passes.mark(secret))
+    won: list[str] = []
+
+    def race() -> None:
+        try:
+            cookie = passes.enter(code, qa.pk, secret)
+            if cookie:
+                won.append(cookie)
+        finally:
+            connection.close()
+
+    racers = [threading.Thread(target=race) for _ in range(8)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert len(won) == 1
 
 
 def test_the_cookies_of_two_installations_have_two_names() -> None:

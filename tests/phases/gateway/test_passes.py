@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +25,7 @@ from phases.gateway import pages, probe
 from phases.models import Environment, Grant, Pass, Pipeline, Role, User
 from relman.actors import Actor
 from relman.audit.models import Event
-from tests.phases.world import World, build
+from tests.phases.world import World
 
 SYSTEM = Actor.system
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -253,27 +252,6 @@ def test_a_browser_keeps_its_secret_for_two_windows(town: Town) -> None:
     assert BROWSER not in again.cookies and again["Location"] == first["Location"]
     assert passes.mark(morsel.value) in first["Location"] and morsel.value not in first["Location"]
     assert BROWSER in verify(town.qa, accept=HTML, secret="chosen by somebody").cookies
-
-
-def test_a_code_raced_for_is_won_once(transactional_db: None) -> None:
-    town = furnished(build())
-    code = code_of(begin(signed_in(town.person("jane", "qa-engineer")), town.qa))
-    won: list[str] = []
-
-    def race() -> None:
-        try:
-            cookie = passes.enter(code, town.qa.pk, SECRET)
-            if cookie:
-                won.append(cookie)
-        finally:
-            connection.close()
-
-    racers = [threading.Thread(target=race) for _ in range(8)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join()
-    assert len(won) == 1
 
 
 def test_old_passes_are_forgotten(town: Town) -> None:

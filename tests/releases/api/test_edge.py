@@ -100,7 +100,7 @@ def test_a_session_works_with_its_key_and_only_with_it(shop):
     client.force_login(shop.actor("developer").user)
     assert client.get("/api/v1/me/").status_code == 200
     answer = client.post("/api/v1/promotions/", "{}", content_type="application/json")
-    refused(answer, 403)
+    refused(answer, 403, "csrf")
 
 
 @pytest.mark.parametrize("path", ["nothing/", "", "promotions/1/2/3/", "promotions/abc/", "../../secret"])
