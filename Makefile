@@ -50,7 +50,7 @@ restore: .venv/.runtime  ## A backup in DIR (and its KEYS) into an empty RELMAN_
 	@$(IN) restore $(DIR) $(if $(KEYS),--keys $(KEYS))
 
 drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults, and count what was lost or doubled
-	@$(BIN)/python -m tests.faults --runs $(or $(RUNS),1)
+	@exec $(TIED) $(BIN)/python -m tests.faults --runs $(or $(RUNS),1)
 
 lock:  ## Choose versions anew, within requirements/*.in (needs uv)
 	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done

@@ -1,71 +1,136 @@
 """Fault drills at length: `python -m tests.faults [--runs 10] [--seed 1] [--rows 1,2,3]` (`make drill RUNS=10`).
 
 A run goes through the rows once, each with a new seed. What went wrong is said as it is found; the last line is the
-tally. Ends with 1 unless nothing was lost, doubled, wrong or late.
+tally, whatever happens before it. Ends with 1 unless nothing was lost, doubled, wrong or late, and nobody ended it.
+
+Ctrl-C (or SIGTERM, SIGHUP) ends the row that is played: what it had injected is still judged, and counted. A second
+one, later than a moment after the first, leaves without a judgement.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tests.faults.drill import Drill, Report, Row
+
+MOMENT = 3.0
+"""Seconds in which further signals belong to the first: a shell and `timeout` both send theirs."""
+
+
+class Ended(BaseException):
+    """Somebody wants the drill to end."""
+
+
+class Ear:
+    """Hears the signals that end the drill, and raises Ended where the drill stands."""
+
+    def __init__(self) -> None:
+        self.heard = 0.0
+        self.deaf = False
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sign, self.hear)
+
+    def hear(self, number: int, _: Any) -> None:
+        now = time.monotonic()
+        if self.deaf or (self.heard and now - self.heard < MOMENT):
+            return
+        self.heard = now
+        raise Ended(signal.Signals(number).name)
 
 
 def main() -> int:
     """Run, and print the tally."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=1)
     options.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     options.add_argument("--rows", default="")
     wanted = options.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was counted until then is still said
-    drill = Drill(wanted.seed, each=6, workers=2)
-    reports: list[Report] = []
+    ear, reports, begin = Ear(), list[Report](), time.monotonic()
+    drill: Drill | None = None
+    whole = False
     try:
+        drill = Drill(wanted.seed, each=6, workers=2)
         for run in range(wanted.runs):
-            for report in one_run(drill, wanted.rows.split(",") if wanted.rows else [], wanted.seed + run):
-                reports.append(report)
+            for name, row in chosen(wanted.rows):
+                play(drill, name, row, wanted.seed + run, reports)
+                if ear.heard:
+                    raise Ended
+        whole = True
+    except Ended as ended:
+        print(f"Ended by {str(ended) or 'a signal'} after {len(reports)} rows.", flush=True)
+    except BaseException:
+        print(f"The drill broke off:\n{traceback.format_exc()}", flush=True)
     finally:
-        drill.close()
+        ear.deaf = True
+        whole = close(drill) and whole
+        print(f"{wanted.runs} runs from seed {wanted.seed}, {time.monotonic() - begin:.0f} s", flush=True)
         tally(reports)
-    return int(not all(report.good for report in reports))
+    return int(not whole or not all(report.good for report in reports))
 
 
-def one_run(drill: Drill, rows: list[str], seed: int) -> Iterator[Report]:
-    """Each row once."""
+def chosen(rows: str) -> Iterator[tuple[str, Row]]:
+    """The rows that were asked for; all of them by default."""
     from tests.faults.people import TOGETHER
     from tests.faults.rows import STORMS
 
-    for number, row in {**STORMS, **TOGETHER}.items():
-        if rows and number not in rows:
-            continue
-        begin = time.monotonic()
-        report = played(drill, row, seed)
-        took = time.monotonic() - begin
-        print(
-            f"row {number}, seed {seed}: {report.injected} faults, {report.asked} promotions, {took:.0f} s, slowest "
-            f"{report.slowest:.1f} s, recognised {report.repeated}; {report.facts or ''}",
-            flush=True,
-        )
-        for sentence in report.wrong:
-            print(f"  WRONG: {sentence}", flush=True)
-        yield report
+    known = {**STORMS, **TOGETHER}
+    yield from known.items() if not rows else ((name, known[name]) for name in rows.split(","))
 
 
-def played(drill: Drill, row: Row, seed: int) -> Report:
-    """One row; when the drill itself breaks off, that is wrong, and the next row goes on."""
+def play(drill: Drill, name: str, row: Row, seed: int, reports: list[Report]) -> None:
+    """One row, whose report counts even when it, or somebody, breaks it off: then it is judged all the same."""
+    begin, report = time.monotonic(), Report(row.__name__)
+    reports.append(report)
     try:
-        return drill.row(row.__name__, row, seed)
+        drill.play({name: row}, {name: report}, seed)
+    except BaseException as error:
+        sentence = "ended before its time" if isinstance(error, Ended) else f"broke off:\n{traceback.format_exc()}"
+        print(f"row {name}, seed {seed} {sentence}", flush=True)
+        if not isinstance(error, Ended):
+            report.wrong.append("it broke off")
+        judge_anyway(drill, report)
+    say(name, seed, report, time.monotonic() - begin)
+
+
+def judge_anyway(drill: Drill, report: Report) -> None:
+    """What had been injected until then must not have done harm either. Unjudged faults are not counted."""
+    try:
+        drill.judge(report)
+    except BaseException as error:
+        report.wrong.append(f"{report.injected} faults could not be judged: {type(error).__name__}: {error}")
+        report.injected = 0
+
+
+def say(name: str, seed: int, report: Report, took: float) -> None:
+    """One line for a row, and one for each thing that was wrong."""
+    print(
+        f"row {name}, seed {seed}: {report.injected} faults, {report.asked} promotions, {took:.0f} s, slowest "
+        f"{report.slowest:.1f} s, recognised {report.repeated}; {report.facts or ''}",
+        flush=True,
+    )
+    for sentence in report.wrong:
+        print(f"  WRONG: {sentence}", flush=True)
+
+
+def close(drill: Drill | None) -> bool:
+    """End every process; a failure here must not swallow the tally."""
+    try:
+        if drill is not None:
+            drill.close()
     except Exception:
-        return Report(row.__name__, wrong=[traceback.format_exc()])
+        print(f"The drill's processes did not all end:\n{traceback.format_exc()}", flush=True)
+        return False
+    return True
 
 
-def tally(reports: list[Report]) -> None:
+def tally(reports: Sequence[Report]) -> None:
     """The one line."""
     injected, lost = sum(r.injected for r in reports), sum(r.lost for r in reports)
     doubled, late = sum(r.doubled for r in reports), sum(r.late for r in reports)
@@ -73,4 +138,6 @@ def tally(reports: list[Report]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # no thread that still waits for a dead database has a word after the tally

@@ -63,6 +63,12 @@ class Drill:
         self.wanted = workers
         self.struck: list[tuple[int, float]] = []
         """Promotions that a fault struck, and when the fault was over (seconds since 1970)."""
+        self.judged = 0
+        """So many who fell are counted already."""
+        self.known: set[str] = set()
+        """What the checker found already: each harm counts once, though it stays in the record."""
+        self.enough = threading.Event()
+        """Nobody clicks any more."""
         self.more: dict[str, str] = {}
         """Further environment of the workers that are started from now on."""
         self.man()
@@ -82,35 +88,42 @@ class Drill:
 
     def rows(self, works: Mapping[str, Row], seed: int) -> dict[str, Report]:
         """One after the other, and one judgement over all: what the checker found is said of each."""
-        reports, total, before = dict[str, Report](), Report("all"), len(self.stack.fallen())
+        reports = {name: Report(name) for name in works}
+        self.play(works, reports, seed)
+        return reports
+
+    def play(self, works: Mapping[str, Row], reports: Mapping[str, Report], seed: int) -> None:
+        """The same into reports of the caller's, who so knows what was injected even when this breaks off."""
         self.struck.clear()
+        self.judged = len(self.stack.fallen())
         for name, work in works.items():
-            reports[name] = Report(name)
             work(self, reports[name], random.Random(f"{name}-{seed}"))
             self.stack.disarm()
             self.restore()
-        self.judge(total, before)
+        total = self.judge(Report("all"))
         for report in reports.values():
             report.lost, report.doubled, report.repeated = total.lost, total.doubled, total.repeated
             report.late, report.slowest = total.late, total.slowest
             report.wrong += total.wrong
             for fault, times in total.faults.items():
                 report.count(fault, times)
-        return reports
 
-    def judge(self, report: Report, before: int = 0) -> Report:
-        """End all faults, wait for peace, let the checker look."""
+    def judge(self, report: Report) -> Report:
+        """End all faults, wait for peace, let the checker look; who fell since the row began is counted now."""
         self.stack.disarm()
         self.restore()
         self.peace()
         from tests.faults import checker, world
 
         found = checker.check(self.stack.home, self.world.accepted, world.SECRET)
-        fallen = self.stack.fallen()[before:]
+        fallen = self.stack.fallen()[self.judged :]
         for fell in fallen:
             report.count(f"{fell['sign'].lower()} at {fell['point']}")
-        report.lost, report.doubled, report.repeated = len(found.lost), len(found.doubled), found.repeated
-        report.wrong += found.sentences
+        fresh = set(found.sentences) - self.known
+        self.known |= fresh
+        report.lost, report.doubled = len(fresh.intersection(found.lost)), len(fresh.intersection(found.doubled))
+        report.repeated = found.repeated
+        report.wrong += sorted(fresh)
         self.measure(report, [*self.struck, *((fell["promotion"], fell["at"]) for fell in fallen)])
         return report
 
@@ -227,14 +240,20 @@ class Drill:
         times = sorted(dice.uniform(0, seconds) for _ in faults)
         plan = list(zip(times, dice.sample(list(faults), len(faults)), strict=True))
         clicks, others = sorted(dice.uniform(0, seconds) for _ in range(promotions)), random.Random(dice.random())
+        self.enough.clear()
         with self.background(lambda: self.click(clicks, report, others)):
-            self.strike(plan, report, dice)
+            try:
+                self.strike(plan, report, dice)
+            except BaseException:
+                self.enough.set()
+                raise
 
     def click(self, moments: Sequence[float], report: Report, dice: random.Random) -> None:
         """Ask at these times."""
         begin = time.monotonic()
         for moment in moments:
-            time.sleep(max(0.0, moment - (time.monotonic() - begin)))
+            if self.enough.wait(max(0.0, moment - (time.monotonic() - begin))):
+                return
             self.ask(report, dice)
 
     def ask(self, report: Report, dice: random.Random) -> None:

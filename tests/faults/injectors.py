@@ -149,3 +149,16 @@ def connections_reset(drill: Drill, report: Report, dice: random.Random) -> None
         if drill.stack.valkey.ask("CLIENT KILL TYPE normal SKIPME yes"):
             report.count("broker connections reset")
         time.sleep(0.25 if drill.brief else 0.5)
+
+
+def black_hole(drill: Drill, report: Report, dice: random.Random) -> None:
+    """The broker accepts connections and answers nothing for a while; those of before stay silent for ever."""
+    assert drill.proxy is not None
+    drill.proxy.swallow()
+    report.count("broker black-holed")
+    end = time.monotonic() + (6 if drill.brief else 20)
+    while time.monotonic() < end:
+        drill.ask(report, dice)
+        time.sleep(1.5)
+    drill.proxy.answer()
+    drill.hit()
