@@ -19,7 +19,7 @@ from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 
 from phases.models import Environment
-from releases import statuses
+from releases import formats, statuses
 from releases.engine import start
 from releases.models import Outbox, Promotion
 from releases.queries import maintenance, turns
@@ -81,7 +81,8 @@ def _claimable() -> Q:
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(wake_at=None) | Q(wake_at__lte=Now())
     queued = Q(status="queued") & ~Exists(maintenance.open_ones())
-    return free & due & (queued | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
+    known = Q(plan_version__lte=formats.PLAN)  # a newer plan is for newer workers: the sweep rings until one hears it
+    return free & due & known & (queued | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
 
 
 def _take(promotion_id: int) -> Promotion | None:

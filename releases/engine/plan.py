@@ -12,6 +12,7 @@ from phases import configuration
 from phases.drivers.base import StepSpec, Target
 from phases.drivers.registry import driver
 from phases.models import Environment
+from releases import formats
 from releases.models import Promotion, Release, Step
 from releases.queries.facts import rules_of
 
@@ -110,6 +111,7 @@ def freeze(promotion: Promotion, frozen: Frozen) -> None:
     promotion.plan, promotion.target, promotion.snapshot = frozen.plan, frozen.target, frozen.snapshot
     promotion.rules = promotion.rules_read = frozen.rules
     promotion.digest, promotion.seal = frozen.digest, frozen.seal
+    promotion.plan_version = formats.PLAN
 
 
 def write_steps(promotion: Promotion) -> None:

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from phases import configuration
-from releases import gates
+from releases import formats, gates
 from releases.engine import plan
 from releases.models import Promotion
 from releases.queries.facts import facts_of
@@ -39,8 +39,11 @@ def refresh(promotion: Promotion) -> str:
     """Compare what was frozen with today's; when it differs, freeze anew and void the approvals.
 
     Answers what changed, as one sentence; empty when nothing did. A rule that was weakened
-    since the request does not help: the stricter of both counts.
+    since the request does not help: the stricter of both counts. A plan of newer code than
+    this is not compared: it would only look different from here.
     """
+    if promotion.plan_version > formats.PLAN:
+        return ""
     kept = promotion.snapshot if promotion.snapshot_of == "then" else None
     today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
     if today.seal == promotion.seal and today.rules == promotion.rules_read:
@@ -49,7 +52,8 @@ def refresh(promotion: Promotion) -> str:
     read, began_with = today.rules, promotion.rules
     plan.freeze(promotion, today)
     promotion.rules = stricter(began_with, read)
-    promotion.save(update_fields=["plan", "target", "snapshot", "rules", "rules_read", "digest", "seal"])
+    frozen = ("plan", "plan_version", "target", "snapshot", "rules", "rules_read", "digest", "seal")
+    promotion.save(update_fields=frozen)
     Promotion.objects.filter(pk=promotion.pk).update(revision=F("revision") + 1)
     plan.write_steps(promotion)
     promotion.approvals.filter(voided_at=None).update(voided_at=Now(), void_reason=what)

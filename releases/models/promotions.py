@@ -34,6 +34,8 @@ class Promotion(models.Model):
     """{key: {"value": …} or {"secret": ciphertext, "fingerprint": …, "version": n}}"""
     plan = models.JSONField(default=list)
     """StepSpec dictionaries, in order."""
+    plan_version = models.PositiveSmallIntegerField(default=1, db_default=1)
+    """The plan's format (`releases.formats`). The database knows the default too, for web processes of before."""
     target = models.JSONField(default=dict)
     """Driver, settings, instances and address it was planned for."""
     rules = models.JSONField(default=list)

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
+from releases import formats
 from releases.models import Promotion
 
 TRIES = 8
@@ -23,14 +24,14 @@ LONGEST = 1000
 """Of the line, as far as pages look."""
 
 _LINE = """
-    SELECT p.id, p.environment_id, e.application_id, p.emergency_at,
+    SELECT p.id, p.environment_id, e.application_id, p.emergency_at, p.plan_version,
            row_number() OVER (PARTITION BY p.environment_id ORDER BY p.emergency_at NULLS LAST, p.id) AS place
       FROM releases_promotion p JOIN phases_environment e ON e.id = p.environment_id
      WHERE p.status = 'queued'
 """
 _STARTABLE = """
     SELECT * FROM line
-     WHERE place = 1
+     WHERE place = 1 AND plan_version <= %(format)s
        AND NOT EXISTS (SELECT FROM releases_maintenance WHERE ended_at IS NULL)
        AND NOT EXISTS (SELECT FROM releases_promotion busy WHERE busy.environment_id = line.environment_id
                           AND busy.status IN ('running', 'verifying'))
@@ -51,7 +52,7 @@ LINE = f"""
 DUE = f"""
     WITH line AS ({_LINE}), chosen AS ({_STARTABLE}), turns AS ({_TURNS}), going AS (
         SELECT id, environment_id FROM releases_promotion
-         WHERE status IN ('running', 'verifying')
+         WHERE status IN ('running', 'verifying') AND plan_version <= %(format)s
            AND (lease_until IS NULL OR lease_until < now()) AND (wake_at IS NULL OR wake_at <= now())
         UNION ALL
         SELECT id, environment_id FROM releases_promotion
@@ -82,7 +83,7 @@ def due(rung: int) -> list[tuple[int, int]]:
 
     What runs already and may go on comes before anything new; `rung` itself among it before others, and its clean-up.
     """
-    return [(pk, environment) for pk, environment in _rows(DUE, rung=rung, limit=TRIES)]
+    return [(pk, environment) for pk, environment in _rows(DUE, rung=rung, limit=TRIES, format=formats.PLAN)]
 
 
 def line() -> list[Turn]:

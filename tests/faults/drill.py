@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.faults.proxy import Proxy
 from tests.faults.stack import Stack
 
 LATE = 45.0
@@ -65,6 +66,7 @@ class Drill:
         """Promotions that a fault struck, and when the fault was over (seconds since 1970)."""
         self.judged = 0
         """So many who fell are counted already."""
+        self.proxy: Proxy | None = None
         self.known: set[str] = set()
         """What the checker found already: each harm counts once, though it stays in the record."""
         self.enough = threading.Event()
@@ -73,6 +75,11 @@ class Drill:
         """Further environment of the workers that are started from now on."""
         self.man()
 
+    def through_proxy(self) -> str:
+        """The broker's address, by way of a proxy that can swallow it."""
+        self.proxy = self.proxy or Proxy(self.stack.valkey.socket, self.stack.home / "run" / "proxy.sock")
+        return self.proxy.url
+
     def man(self) -> None:
         """As many workers as wanted."""
         fresh = [self.stack.worker(self.more) for _ in range(self.wanted - len(self.stack.alive()))]
@@ -80,6 +87,8 @@ class Drill:
             worker.await_ready()
 
     def close(self) -> None:
+        if self.proxy:
+            self.proxy.close()
         self.stack.close()
 
     def row(self, name: str, work: Row, seed: int) -> Report:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.faults.changes import bring_near_live, changed_meanwhile, newer_code
 from tests.faults.drill import Drill, Report
 from tests.faults.uploads import upload_killed
 
@@ -113,23 +113,6 @@ def later_withdraw(promotion: Any, person: Any) -> Any:
     return actions.withdraw_approval(promotion, actor=person)
 
 
-def bring_near_live(drill: Drill) -> Any:
-    """A release of the careful shop that has reached stage, by the workers."""
-    from releases.models import Promotion
-
-    careful = drill.world.approving
-    known = careful.application.releases.order_by("id").first()
-    if known is not None:
-        return known
-    release = careful.release("1.0.0")
-    for phase in ("dev", "qa", "stage"):
-        promotion = careful.ask(release, phase)
-        end = time.monotonic() + 60
-        while Promotion.objects.get(pk=promotion.pk).status != "succeeded" and time.monotonic() < end:
-            time.sleep(0.1)
-    return release
-
-
 def two_at_once(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 13: two promotions into one environment at the same moment, many times."""
     for _ in range(10):
@@ -191,29 +174,6 @@ def try_it(report: Report, name: str, act: Callable[[], Any]) -> bool:
     return True
 
 
-def changed_meanwhile(drill: Drill, report: Report, dice: random.Random) -> None:
-    """Row 15: the configuration changes between approval and claim: not run, and it says what changed."""
-    from phases import actions as places
-    from releases import actions
-
-    careful, release = drill.world.approving, bring_near_live(drill)
-    for worker in drill.stack.alive():
-        worker.signal(signal.SIGSTOP)
-    promotion = careful.approve(careful.ask(release, "live"))
-    live = careful.environments["live"]
-    places.set_configuration(live, {"GREETING": str(dice.random())}, actor=careful.actor("devops"))
-    report.count("configuration changed after the approval")
-    for worker in drill.stack.alive():
-        worker.signal(signal.SIGCONT)
-    end = time.monotonic() + 45
-    while promotion.status == "queued" and time.monotonic() < end:
-        time.sleep(0.2)
-        promotion.refresh_from_db()
-    if promotion.status != "waiting" or "configuration" not in promotion.reason:
-        report.wrong.append(f"it is {promotion.status} ({promotion.reason}), though the configuration changed")
-    actions.cancel(promotion, actor=careful.actor("release-manager"))
-
-
 TOGETHER = {
     "11": double_click,
     "12": approvers,
@@ -221,4 +181,5 @@ TOGETHER = {
     "14": races,
     "15": changed_meanwhile,
     "16": upload_killed,
+    "21": newer_code,
 }

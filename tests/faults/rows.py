@@ -63,6 +63,17 @@ def broker_reset(drill: Drill, report: Report, dice: random.Random) -> None:
     report.facts["same workers"] = before == {worker.process.pid for worker in drill.stack.alive()}
 
 
+def broker_swallowed(drill: Drill, report: Report, dice: random.Random) -> None:
+    """Row 6, the black hole: connections are accepted and nothing is answered; the same workers consume again."""
+    man_anew(drill, {"BROKER_URL": drill.through_proxy()})
+    workers = list(drill.stack.alive())
+    drill.ask(report, dice)
+    inject.black_hole(drill, report, dice)
+    drill.peace()
+    report.facts["same workers"] = all(worker.process.poll() is None for worker in workers)
+    man_anew(drill, {})
+
+
 def database_killed(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 7: PostgreSQL is killed in the middle of steps."""
     drill.storm(report, dice, promotions=12, seconds=8, faults=[inject.database_killed] * 2)
@@ -166,6 +177,7 @@ STORMS: dict[str, Row] = {
     "4": broker_emptied,
     "5": broker_down,
     "6": broker_reset,
+    "6b": broker_swallowed,
     "7": database_killed,
     "9": clocks_off,
     "10": messages_again,

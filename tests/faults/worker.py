@@ -2,6 +2,7 @@
 
 A file in FAULTS_POINTS, named after a point below, makes the first process that comes by send itself the signal that
 the file holds (KILL, STOP), exactly there. FAULTS_CLOCK shifts this process's clock: seconds, or `jumping`.
+FAULTS_PLAN makes it newer code, that knows plans of this format.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def open_doors() -> None:
     from releases import transitions
     from releases.engine import ending, lease, runner, steps, sweep
 
-    before(lease, "claim", lambda promotion_id: remember(promotion_id))
+    before(lease, "claim", lambda promotion_id, **_: remember(promotion_id))
     after(lease, "_hold", lambda claim: "claiming")
     after(lease, "claim", lambda claim: "claimed" if claim else None)
     after(steps.Work, "begin", lambda _: "begun")
@@ -127,5 +128,9 @@ import django  # noqa: E402
 from relman.celery import app  # noqa: E402
 
 django.setup()
+if os.environ.get("FAULTS_PLAN"):
+    from releases import formats
+
+    formats.PLAN = int(os.environ["FAULTS_PLAN"])
 open_doors()
 __all__ = ["app"]
