@@ -77,7 +77,7 @@ class Drill:
 
     def through_proxy(self) -> str:
         """The broker's address, by way of a proxy that can swallow it."""
-        self.proxy = self.proxy or Proxy(self.stack.valkey.socket, self.stack.home / "run" / "proxy.sock")
+        self.proxy = self.proxy or Proxy(self.stack.valkey.socket, self.stack.valkey.socket.with_name("proxy.sock"))
         return self.proxy.url
 
     def man(self) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 
 from tests.faults import injectors as inject
 from tests.faults.drill import Drill, Report, Row
+from tests.faults.people import call, token
+
+CLICK = 2.0
+"""Seconds within which a click is answered while the broker is away (0.3 s on a machine that does nothing else)."""
 
 
 def child_killed(drill: Drill, report: Report, dice: random.Random) -> None:
@@ -43,17 +48,36 @@ def broker_emptied(drill: Drill, report: Report, dice: random.Random) -> None:
 
 
 def broker_down(drill: Drill, report: Report, dice: random.Random) -> None:
-    """Row 5: clicks while the broker is away are answered at once, and all of it runs later."""
+    """Row 5: clicks while the broker is away are answered at once, by a real web process, and all of it runs later."""
+    port = drill.stack.serve()
+    click(drill, report, dice, port)  # the first one loads the code
+    floor = max(click(drill, report, dice, port) for _ in range(3))
     drill.stack.kill("valkey")
     report.count("broker gone while people click")
-    slowest = 0.0
+    clicks = []
     for _ in range(8):
-        begin = time.monotonic()
-        drill.ask(report, dice)
-        slowest = max(slowest, time.monotonic() - begin)
+        clicks.append(click(drill, report, dice, port))
         time.sleep(0.3)
-    report.facts["slowest click"] = slowest
+    limit = max(CLICK, 3 * floor)  # a machine that is busy with other things is slow with the broker there, too
+    report.wrong += [f"a click was answered after {one:.1f} s" for one in clicks if one > limit]
+    report.facts |= {"slowest click": round(max(clicks), 3), "with the broker": round(floor, 3)}
     drill.stack.up("valkey")
+
+
+def click(drill: Drill, report: Report, dice: random.Random, port: int) -> float:
+    """Ask for a promotion through the API; seconds until it is answered."""
+    place = dice.choice(drill.world.environments).pk
+    shop, release = drill.world.shop_of(place), drill.world.releases[place][-1]
+    wish = {"application": shop.application.slug, "version": release.version, "phase": "dev"}
+    secret, begin = token(shop), time.monotonic()
+    status, answer = call(port, secret, "promotions/", wish, f"key-{dice.random()}")
+    took = time.monotonic() - begin
+    if status == 201:
+        report.asked += 1
+        drill.world.accepted.append(json.loads(answer)["id"])
+    else:
+        report.wrong.append(f"a click was answered {status}: {answer[:300]!r}")
+    return took
 
 
 def broker_reset(drill: Drill, report: Report, dice: random.Random) -> None:

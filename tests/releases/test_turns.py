@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from phases import actions as places
+from releases import formats
 from releases.engine import doorbell, lease
 from releases.models import Promotion
 from releases.queries import turns
@@ -125,8 +126,9 @@ def test_the_order_reads_no_promotion_that_has_ended(crowd):
         copy = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}, generate_series(1, 4000) WHERE id = %s"
         cursor.execute(copy, [done.pk])
         cursor.execute(f"ANALYZE {table}")
+        values = {"rung": crowd[0][0].pk, "limit": turns.TRIES, "format": formats.PLAN}
         for sql in (turns.DUE, turns.LINE):
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", {"rung": crowd[0][0].pk, "limit": turns.TRIES})
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
             (plan,) = cursor.fetchone()
             plan = json.loads(plan) if isinstance(plan, str) else plan
             assert max(rows_read(plan[0]["Plan"], table)) <= 10
