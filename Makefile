@@ -8,7 +8,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 .DEFAULT_GOAL := help
 IN = $(BIN)/python -m relman.embedded.visit $(BIN)/python manage.py
-.PHONY: help backup restore demo demo-reset test lint format lock bench drill pictures
+.PHONY: help backup restore demo demo-reset test lint format lock bench drill pictures retention doctor
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -48,6 +48,12 @@ backup: .venv/.runtime  ## Everything into the new folder DIR, while RelMan runs
 
 restore: .venv/.runtime  ## A backup in DIR (and its KEYS) into an empty RELMAN_HOME
 	@$(IN) restore $(DIR) $(if $(KEYS),--keys $(KEYS))
+
+retention: .venv/.runtime  ## What artifacts and logs nobody needs (DAYS, KEEP), and why the rest stays; APPLY=1 deletes it
+	@$(IN) retention $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep $(KEEP)) $(if $(APPLY),--apply)
+
+doctor: .venv/.runtime  ## Whether all is well, in one line for each part (STOPPED=1: while RelMan is stopped)
+	@$(IN) doctor $(if $(STOPPED),--no-gateway)
 
 drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults, and count what was lost or doubled
 	@exec $(TIED) $(BIN)/python -m tests.faults --runs $(or $(RUNS),1)

@@ -35,9 +35,11 @@ def load(**_: object) -> None:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def start_sweep(**_: object) -> None:
     """Every worker sweeps, so that no beat is a single point of failure."""
+    from releases import daily
     from releases.engine import sweep
 
     sweep.start("worker")
+    daily.start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

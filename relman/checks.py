@@ -13,6 +13,7 @@ from django.core.checks import register as register_check
 def register() -> None:
     """Called once, when Django has loaded the apps."""
     register_check(secrets)
+    register_check(retention)
 
 
 def secrets(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
@@ -38,3 +39,13 @@ def secrets(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+def retention(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Whether it is clear who deletes what nobody needs."""
+    if settings.RETENTION in ("off", "daily"):
+        return []
+    said = f"RELMAN_RETENTION is “{settings.RETENTION}”, which is neither off nor daily, so nothing is deleted."
+    return [
+        Error(said, hint="off: only `manage.py retention --apply` deletes. daily: a worker does.", id="relman.E003")
+    ]

@@ -51,6 +51,8 @@ UPLOAD_MAX_BYTES = whole("RELMAN_UPLOAD_MAX_BYTES", 2 * 1024**3)
 KEEP_DAYS = whole("RELMAN_KEEP_DAYS", 90)
 KEEP_RELEASES = whole("RELMAN_KEEP_RELEASES", 20)
 """Retention: an artifact stays for so many days after its last use, and the newest ones of an application always."""
+RETENTION = value("RELMAN_RETENTION", "off")
+"""off: only `manage.py retention` deletes. daily: a worker does it once a day."""
 
 SECRET_KEY = value("SECRET_KEY")
 SECRETS_KEYS = [key for key in value("RELMAN_SECRETS_KEY").replace(",", " ").split() if key]
