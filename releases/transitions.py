@@ -52,15 +52,18 @@ def advance(
     before = before or tuple(status for status in statuses.STATUSES if statuses.may_move(status, to))
     if not all(statuses.may_move(status, to) for status in before):
         raise ValueError(f"No promotion moves from {before} to {to}.")
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         was = before[0] if len(before) == 1 else _status_now(promotion)
         changed = Promotion.objects.filter(pk=promotion.pk, status__in=before, **(holds or {})).update(
             **{**_times(to), **fields}, status=to, revision=F("revision") + 1
         )
-        if not changed:
-            raise lost(promotion.pk, _status_now(promotion))
-        promotion.refresh_from_db(fields=CHANGING)
-        _tell(promotion, was, actor, detail)
+        if changed:
+            promotion.refresh_from_db(fields=CHANGING)
+            _tell(promotion, was, actor, detail)
+        else:
+            was = _status_now(promotion)
+    if not changed:  # said out here, where it does not take back what the caller's transaction did before
+        raise lost(promotion.pk, was)
     return promotion
 
 

@@ -19,7 +19,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|\x9b[0-?]*[ -/]*[@-~]"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Masker:
@@ -37,7 +37,7 @@ class Masker:
 
 
 def clean(line: str) -> str:
-    """A line of output as plain text: terminal sequences and control characters are gone, tabs stay."""
+    """A line of output as plain text: terminal sequences, control and half characters are gone, tabs stay."""
     return _CONTROL.sub("", _ESCAPES.sub("", line))
 
 

@@ -20,13 +20,16 @@ from relman.actors import Actor
 
 SECTION = {"succeeded": "after", "failed": "undo", "aborted": "undo"}
 """Which clean-up steps follow which end. After `errored` a person speaks first."""
+LOOKS = ("verify", "observe")
+"""Kinds of steps that look at what runs."""
 
 
 def end(claim: Claim, status: str, reason: str) -> None:
     """End an active promotion; its clean-up goes on under the same lease. Conflict: lost, or aborted before this."""
     promotion = claim.promotion
     holds = {**claim.holds, "abort_reason": ""} if status == "succeeded" else claim.holds
-    due = promotion.steps.filter(when=SECTION.get(status, ""), status__in=("pending", "running")).exists()
+    steps = list(promotion.steps.values_list("when", "kind", "status"))
+    due = any(when == SECTION.get(status) and said in ("pending", "running") for when, _, said in steps)
     with transaction.atomic():
         advance(
             promotion,
@@ -39,15 +42,15 @@ def end(claim: Claim, status: str, reason: str) -> None:
             **_keep(claim, due),
         )
         if status == "succeeded":
-            _is_the_record(promotion)
+            _is_the_record(promotion, any(kind in LOOKS and said == "succeeded" for _, kind, said in steps))
         if not due:
             ring_next(promotion)
 
 
-def _is_the_record(promotion: Promotion) -> None:
+def _is_the_record(promotion: Promotion, verified: bool) -> None:
     """Drift from what was live before is over; the verification that just passed is the newest look."""
     drift.settle(promotion)
-    if not promotion.steps.filter(kind__in=("verify", "observe"), status="succeeded").exists():
+    if not verified:
         return
     seen = {"health": "healthy", "health_detail": "Verified when it was brought.", "health_at": Now()}
     Environment.objects.filter(pk=promotion.environment_id).update(**seen, health_since=Now())

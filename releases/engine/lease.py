@@ -56,13 +56,11 @@ def claim(promotion_id: int, *, environment: int | None = None, patient: bool = 
     `environment` spares a look; without `patient`, an environment that somebody else has locked is left to them.
     """
     with transaction.atomic():
-        found = _place(promotion_id) if environment is None else environment
-        locked = Environment.objects.select_for_update(of=("self",), skip_locked=not patient).filter(pk=found or 0)
-        place = locked.first() if found is not None else None
+        place = _lock(_place(promotion_id) if environment is None else environment, patient)
         if place is None:
             return None
         maintenance.wait_for_beginning()
-        promotion = _take(promotion_id)
+        promotion = _take(promotion_id, place)
         if promotion is None or _neighbour(promotion):
             return None
         Outbox.objects.filter(promotion=promotion).delete()
@@ -85,15 +83,21 @@ def _claimable() -> Q:
     return free & due & known & (queued | Q(status__in=statuses.ACTIVE) | Q(cleanup="due"))
 
 
-def _take(promotion_id: int) -> Promotion | None:
-    return (
-        Promotion.objects.select_for_update(of=("self",))
-        .select_related("environment__application__pipeline", "environment__phase", "requested_by")
-        .select_related("release__application__pipeline")
-        .prefetch_related("release__artifacts")
-        .filter(_claimable(), pk=promotion_id)
-        .first()
-    )
+def _lock(environment: int | None, patient: bool) -> Environment | None:
+    """The environment, locked, with what a visit needs to know of its place."""
+    rows = Environment.objects.select_for_update(of=("self",), skip_locked=not patient)
+    return rows.select_related("application__pipeline", "phase").filter(pk=environment).first() if environment else None
+
+
+def _take(promotion_id: int, environment: Environment) -> Promotion | None:
+    """The promotion, locked. Its environment is the one in hand, and so is its release's application: no joins."""
+    rows = Promotion.objects.select_for_update(of=("self",)).select_related("release")
+    claimable = rows.prefetch_related("release__artifacts").filter(_claimable(), environment=environment)
+    promotion = claimable.filter(pk=promotion_id).first()
+    if promotion is not None:
+        promotion.environment = environment
+        promotion.release.application = environment.application
+    return promotion
 
 
 def _neighbour(promotion: Promotion) -> bool:

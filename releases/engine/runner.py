@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 
 from django.db import Error as DatabaseGone
-from django.db.models.functions import Now
 
 from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeeded
 from releases.dispatch import ring
@@ -126,12 +125,11 @@ class Visit:
         """Save a step's end, and what it left."""
         words = result.reason if isinstance(result, Failed | Errored) else result.detail
         left = {} if isinstance(result, Skipped) else dict(result.left)
-        fields = {"status": status, "detail": words[:2000], "finished_at": Now(), "wake_at": None}
-        self.work.save(step, left, then=then, **fields)
+        self.work.save(step, left, status=status, detail=words, then=then)
 
     def rest(self, step: Step, result: Again, seconds: float) -> None:
         """The step goes on later: hold no worker meanwhile."""
-        self.work.save(step, dict(result.left), status="running", detail=result.detail[:2000], wake_at=Now())
+        self.work.save(step, dict(result.left), status="running", detail=result.detail)
         lease.hand_back(self.claim, wake_in=seconds or None)
         if not self.promotion.is_active:
             ending.ring_next(self.promotion)
@@ -141,7 +139,7 @@ class Visit:
     def broken(self, step: Step, result: Failed | Errored) -> bool:
         """A step said no, or nobody knows. Clean-up steps are tried again later; others end the promotion."""
         if not self.promotion.is_active:
-            self.work.save(step, dict(result.left), status="pending", detail=result.reason[:2000])
+            self.work.save(step, dict(result.left), status="pending", detail=result.reason)
             lease.hand_back(self.claim, wake_in=outcome.cleanup_wait(step.attempts))
             return False
         status = "errored" if isinstance(result, Errored) else "failed"

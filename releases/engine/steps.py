@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from django.db import Error as DatabaseGone
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -32,13 +33,15 @@ from phases.drivers.base import (
 from phases.drivers.masking import Masker
 from phases.drivers.registry import driver
 from releases import storage
-from releases.engine import lease, outcome, own, plan
-from releases.models import LogLine, Promotion, Step
+from releases.engine import boundary, lease, outcome, own, plan
+from releases.models import LogLine, Step
 from relman.live import publish_on_commit
 
 GRACE = 10.0
 """Seconds that a call gets to notice that it must stop; then nobody knows what it did."""
 LINE = 4000
+DETAIL = 2000
+TONES = {"succeeded": "good", "skipped": "info", "failed": "error", "errored": "error"}
 
 
 class Work:
@@ -60,10 +63,17 @@ class Work:
     def introduce(self) -> None:
         """Say in the log who took over what."""
         if self.claim.taken_over:
-            self.write(0, ["The worker before this one fell silent; this one takes over."], "warn")
+            self.write([(0, "warn", "The worker before this one fell silent; this one takes over.")])
 
     def do(self, step: Step) -> Result:
-        """One attempt of one step, by its kind, within its time; never raises what a driver raises."""
+        """One attempt of one step; what it says is masked, like its log, before anybody keeps or shows it."""
+        result = self.attempt(step)
+        if isinstance(result, Failed | Errored):
+            return replace(result, reason=self.masker.mask(result.reason))
+        return replace(result, detail=self.masker.mask(result.detail))
+
+    def attempt(self, step: Step) -> Result:
+        """One attempt, by the step's kind, within its time; never raises what a driver raises."""
         straight_on = self.begun == step.pk
         crashed = step.status == "running" and step.wake_at is None and not straight_on
         self.interrupted = ""
@@ -94,44 +104,30 @@ class Work:
 
     def begin(self, step: Step) -> None:
         """Save that the step is in flight. An attempt that comes back after a wait keeps its start."""
-        with transaction.atomic():
-            self.ours()
-            self.mark(step)
-            self.tell()
+        self.write_boundary(None, step, [])
 
-    def mark(self, step: Step) -> None:
-        """Write that the step is in flight, in the caller's transaction."""
-        again = step.wake_at is not None
-        fresh = {} if again else {"started_at": Now(), "attempts": F("attempts") + 1}
-        Step.objects.filter(pk=step.pk).update(status="running", wake_at=None, finished_at=None, **fresh)
-        if not again:
-            self.append(step.number, [f"Step {step.number}: {step.name}"], "group")
-        step.status, step.wake_at, step.attempts = "running", None, step.attempts + (0 if again else 1)
+    def save(self, step: Step, left: Mapping[str, Any], *, status: str, detail: str, then: Step | None = None) -> None:
+        """Save a step's result, if the promotion is still ours, and in the same breath that the next one begins.
 
-    def save(self, step: Step, left: Mapping[str, Any], *, then: Step | None = None, **fields: Any) -> None:
-        """Save a step's result, if the promotion is still ours, and in the same breath that the next one begins."""
-        with transaction.atomic():
-            self.ours(left)
-            Step.objects.filter(pk=step.pk).update(**fields)
-            tone = {"succeeded": "good", "skipped": "info", "failed": "error", "errored": "error"}.get(
-                str(fields.get("status")), "info"
-            )
-            self.append(step.number, [str(fields.get("detail") or "")], tone)
-            if then is not None:
-                self.mark(then)
-            self.tell()
-        step.status, self.begun = str(fields.get("status", step.status)), then.pk if then else None
+        A step that stays `running` goes on later; one that is `pending` again is tried anew.
+        """
+        self.promotion.left = {**self.promotion.left, **left}
+        said = [*self.logged(step), *self.masked(step.number, [detail], TONES.get(status, "info"))]
+        self.write_boundary(boundary.Ended(step.pk, status, detail[:DETAIL]), then, said)
+        step.status, self.begun = status, then.pk if then else None
 
-    def ours(self, left: Mapping[str, Any] | None = None) -> None:
-        """Prove, with a row lock, that nobody took over; keep what a step left. Raises Fenced."""
-        if left:
-            self.promotion.left = {**self.promotion.left, **left}
+    def write_boundary(self, ended: boundary.Ended | None, begins: Step | None, lines: list[boundary.Line]) -> None:
+        """One statement, and its live topics. Raises Fenced when somebody else took over."""
+        again = begins is not None and begins.wake_at is not None
+        if begins is not None and not again:
+            lines = [*lines, *self.masked(begins.number, [f"Step {begins.number}: {begins.name}"], "group")]
         self.keeper.pulse()
-        hit = Promotion.objects.filter(pk=self.promotion.pk, **self.claim.holds).update(
-            revision=F("revision") + 1, left=self.promotion.left
-        )
-        if not hit:
+        number = begins.pk if begins else None
+        if not boundary.write(self.claim, self.promotion.left, ended=ended, begins=number, lines=lines):
             raise Fenced("Somebody else has taken this promotion over.")
+        if begins is not None:
+            begins.status, begins.wake_at, begins.attempts = "running", None, begins.attempts + (0 if again else 1)
+        self.tell()
 
     def tell_epoch(self, step: Step) -> None:
         """The target learns the epoch with the driver's first call of a visit."""
@@ -168,9 +164,7 @@ class Work:
         while True:
             self.keeper.pulse()
             try:
-                result = future.result(timeout=0.2)
-                self.flush(step)
-                return self.late(step, result)
+                return self.late(step, future.result(timeout=0.2))
             except TimeoutError:
                 if future.done():
                     raise
@@ -217,25 +211,29 @@ class Work:
             stop=self.stop,
         )
 
-    def flush(self, step: Step) -> None:
-        """Write the lines that the step has logged so far."""
+    def logged(self, step: Step) -> list[boundary.Line]:
+        """The lines that the step has logged since somebody asked, masked."""
         lines = []
         while not self.lines.empty():
             lines.append(self.lines.get())
-        if lines:
-            self.write(step.number, lines)
+        return self.masked(step.number, lines)
 
-    def write(self, number: int, lines: list[str], level: str = "info") -> None:
-        with transaction.atomic():
-            self.append(number, lines, level)
+    def flush(self, step: Step) -> None:
+        """Write the lines that a step has logged so far, while it goes on."""
+        self.write(self.logged(step))
+
+    def write(self, lines: list[boundary.Line]) -> None:
+        """Lines between two boundaries."""
+        if lines:
+            LogLine.objects.bulk_create(
+                LogLine(promotion=self.promotion, step=number, at=Now(), level=level, text=text)
+                for number, level, text in lines
+            )
             publish_on_commit(f"log:{self.promotion.pk}")
 
-    def append(self, number: int, lines: list[str], level: str = "info") -> None:
-        """Masked rows, all at once."""
-        masked = (self.masker.mask(line)[:LINE] for line in lines if line)
-        LogLine.objects.bulk_create(
-            LogLine(promotion=self.promotion, step=number, at=Now(), level=level, text=text) for text in masked
-        )
+    def masked(self, number: int, lines: list[str], level: str = "info") -> list[boundary.Line]:
+        """Lines as they may be kept."""
+        return [(number, level, self.masker.mask(line)[:LINE]) for line in lines if line]
 
     def tell(self) -> None:
         number, slug = self.promotion.pk, self.promotion.environment.application.slug

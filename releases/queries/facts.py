@@ -14,7 +14,7 @@ from phases import configuration, permissions
 from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
-from releases.queries.lookups import live_of
+from releases.queries.lookups import live_version
 from relman.clock import now
 
 
@@ -61,7 +61,7 @@ def facts(question: Question) -> gates.Facts:
     """Everything that the gates may know. The number of queries does not grow with the data."""
     release, environment = question.release, question.environment
     phase, application = environment.phase, environment.application
-    live = live_of(environment)
+    live, precedence = live_version(environment)
     reached = _reached(release)
     parsed = versions.parse(release.version, application.version_scheme)
     phases = list(Phase.objects.filter(pipeline_id=phase.pipeline_id).order_by("position"))
@@ -73,8 +73,8 @@ def facts(question: Question) -> gates.Facts:
         kind=question.kind,
         earlier=_earlier(phases, phase, reached, application.slug),
         succeeded_here=phase.pk in reached,
-        live_version=live.release.version if live else "",
-        lower=bool(live and release.precedence < live.release.precedence),
+        live_version=live,
+        lower=bool(live) and release.precedence < precedence,
         allow_lower=question.allow_lower,
         prerelease=parsed.prerelease,
         prerelease_ends=_prerelease_ends(phases, phase, application.pipeline.prerelease_until_id),
@@ -109,7 +109,7 @@ def _artifact(release: Release) -> str:
 def _reached(release: Release) -> frozenset[int]:
     """Ids of the phases where this release has succeeded."""
     done = Promotion.objects.filter(release=release, status="succeeded")
-    return frozenset(done.values_list("environment__phase_id", flat=True).distinct())
+    return frozenset(done.order_by().values_list("environment__phase_id", flat=True).distinct())
 
 
 def _earlier(phases: Sequence[Phase], here: Phase, reached: frozenset[int], application: str) -> list[gates.Earlier]:

@@ -62,12 +62,16 @@ def get_promotion(actor: Actor, number: int) -> Promotion:
 
 def live_of(environment: Environment) -> Promotion | None:
     """What is live: the last succeeded promotion by finish time, with its release."""
-    return (
-        Promotion.objects.filter(environment=environment, status="succeeded")
-        .select_related("release", "requested_by")
-        .order_by("-finished_at")
-        .first()
-    )
+    return _succeeded(environment).select_related("release", "requested_by").first()
+
+
+def live_version(environment: Environment) -> tuple[str, str]:
+    """Version and precedence of what is live; both empty when nothing is. For whoever needs no more of it."""
+    return _succeeded(environment).values_list("release__version", "release__precedence").first() or ("", "")
+
+
+def _succeeded(environment: Environment) -> QuerySet[Promotion]:
+    return Promotion.objects.filter(environment=environment, status="succeeded").order_by("-finished_at")
 
 
 def live_promotions(environments: Iterable[Environment]) -> dict[int, Promotion]:

@@ -76,11 +76,12 @@ def _alone() -> bool:
 
 
 def _unlinked(everything: bool = False) -> QuerySet[Event, dict[str, Any]]:
-    events = Event.objects.filter(link=None).order_by("id")
+    """Committed events without a link. Only the window is read, of the links too: the chain grows for ever."""
+    events, links = Event.objects.order_by("id"), Link.objects.order_by()
     if not everything:
-        highest = Link.objects.order_by("-sequence")[:WINDOW].aggregate(highest=Max("event_id"))["highest"] or 0
-        events = events.filter(id__gt=highest - WINDOW)
-    rows: QuerySet[Event, dict[str, Any]] = events.values(*FIELDS)
+        highest = links.order_by("-sequence")[:WINDOW].aggregate(highest=Max("event_id"))["highest"] or 0
+        events, links = events.filter(id__gt=highest - WINDOW), links.filter(event_id__gt=highest - WINDOW)
+    rows: QuerySet[Event, dict[str, Any]] = events.exclude(id__in=links.values("event_id")).values(*FIELDS)
     return rows
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Model
+from psycopg import sql
 
-from phases.models import Phase, Pipeline, Role, RoleRight, User
+from phases.models import Application, Environment, Phase, Pipeline, Role, RoleRight, User
 from phases.permissions import ROLES, grant
+from releases.models import Promotion, Release, Step
 from relman.actors import Actor
 
 PHASES = (("dev", "Dev"), ("qa", "QA"), ("stage", "Stage"), ("live", "Live"))
@@ -25,6 +28,7 @@ class Size:
 
 def fill(size: Size) -> User:
     """Copy everything in; answers a release manager who sees all pipelines."""
+    _know_defaults(Application, Environment, Release, Promotion, Step)
     manager = User.objects.create_user("bench", password=None, name="Robin Bench")
     giver = User.objects.create_superuser("giver", password=None)
     for number in range(size.pipelines):
@@ -42,6 +46,18 @@ def fill(size: Size) -> User:
             )
         cursor.execute("ANALYZE")
     return manager
+
+
+def _know_defaults(*models: type[Model]) -> None:
+    """Django keeps defaults to itself: tell the tables, so that a row need not name what it says nothing about."""
+    with connection.cursor() as cursor:
+        for model in models:
+            for field in model._meta.concrete_fields:
+                default = field.get_db_prep_save(field.get_default(), connection)
+                if default is not None and not field.primary_key:
+                    words = sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}")
+                    names = sql.Identifier(model._meta.db_table), sql.Identifier(str(field.column))
+                    cursor.execute(words.format(*names, sql.Literal(default)))
 
 
 def _pipeline(number: int, manager: User, giver: User) -> None:

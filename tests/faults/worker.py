@@ -81,7 +81,7 @@ def open_doors() -> None:
     from phases.drivers.ledger import Ledger
     from phases.drivers.scripted import ScriptedDriver
     from releases import transitions
-    from releases.engine import ending, lease, runner, steps, sweep
+    from releases.engine import boundary, ending, lease, runner, steps, sweep
 
     before(lease, "claim", lambda promotion_id, **_: remember(promotion_id))
     after(lease, "_hold", lambda claim: "claiming")
@@ -91,10 +91,8 @@ def open_doors() -> None:
     after(Ledger, "append", lambda _: "in-effect")
     after(ScriptedDriver, "run", lambda _: "after-effect")
     after(steps.Work, "timed", lambda _: "unsaved")
-    before(steps.Work, "tell", lambda *_: "saving" if steps_saving["now"] else "beginning")
-    steps_saving = {"now": False}
-    before(steps.Work, "save", lambda *_, **__: steps_saving.update(now=True))
-    after(steps.Work, "save", lambda _: steps_saving.update(now=False) or "saved")
+    before(boundary, "write", lambda *_, ended=None, **__: "saving" if ended else "beginning")
+    after(steps.Work, "save", lambda _: "saved")
     before(runner.Visit, "rest", lambda *_: "resting")
     before(transitions, "announce", lambda promotion: f"advancing-{promotion.status}")
     after(ending, "end", lambda _: "ended")

@@ -72,6 +72,7 @@ def test_the_longer_secret_wins_and_short_ones_are_left() -> None:
         ("\u202egpj", "gpj"),
         ("half \x1b[", "half "),
         ("ünï ✓", "ünï ✓"),
+        ("half\udcff letter", "half letter"),
     ],
 )
 def test_terminal_sequences_and_control_characters_are_removed(line: str, plain: str) -> None:
