@@ -55,8 +55,8 @@ retention: .venv/.runtime  ## What artifacts and logs nobody needs (DAYS, KEEP),
 doctor: .venv/.runtime  ## Whether all is well, in one line for each part (STOPPED=1: while RelMan is stopped)
 	@$(IN) doctor $(if $(STOPPED),--no-gateway)
 
-drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults, and count what was lost or doubled
-	@exec $(TIED) $(BIN)/python -m tests.faults --runs $(or $(RUNS),1)
+drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults (or ROWS of it), and count lost and doubled
+	@exec $(TIED) $(BIN)/python -m tests.faults --runs $(or $(RUNS),1) $(if $(ROWS),--rows $(ROWS))
 
 lock:  ## Choose versions anew, within requirements/*.in (needs uv)
 	@for name in runtime dev; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
