@@ -51,13 +51,18 @@ function append(parts, text) {
   parts.lines.append(...rows);
   parts.root.dataset.last = rows.at(-1).id.slice(1);
   while (parts.lines.children.length > KEEP) parts.lines.firstElementChild.remove();
-  parts.count.textContent = parts.count.textContent.replace(/\d+ lines?$/, `${parts.lines.children.length} lines`);
+  count(parts, parts.lines.children.length, Number(parts.root.dataset.last));
   if (parts.following) toEnd(parts);
   else {
     parts.unseen += rows.length;
     parts.fresh.hidden = false;
     parts.fresh.textContent = `${parts.unseen} new line${parts.unseen === 1 ? "" : "s"}`;
   }
+}
+
+function count(parts, here, all) {
+  const step = parts.count.textContent.match(/^step \d+, /)?.[0] ?? "";
+  parts.count.textContent = `${step}${here < all ? `last ${here} of ` : ""}${all} line${all === 1 ? "" : "s"}`;
 }
 
 function setFollowing(parts, on) {
