@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.db import transaction
 
@@ -26,7 +27,7 @@ def tell_gateway(environments: Iterable[Environment]) -> None:
     """After commit, add or replace these routes. A gateway that is down learns them at its next start."""
     changed = [route_of(one) for one in environments]
     for route in changed:
-        transaction.on_commit(lambda route=route: later(lambda: gateway.ensure(route)), robust=True)  # type: ignore[misc]
+        transaction.on_commit(partial(later, partial(gateway.ensure, route)), robust=True)
 
 
 def forget_at_gateway(environment_id: int) -> None:

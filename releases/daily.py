@@ -6,7 +6,6 @@ Any number of workers may come by: the first one of the day does it, the others 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from releases.actions import retention
 from releases.retention import Rule
 from relman.actors import Actor
 from relman.audit.models import Event
+from relman.background import spread
 from relman.errors import Conflict
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def stop() -> None:
 
 
 def _run() -> None:
-    while not _end.wait(LOOK * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads processes, keeps no secret
+    while not _end.wait(LOOK * spread(0.5, 1.0)):
         try:
             close_old_connections()
             once()

@@ -10,7 +10,7 @@ from releases.engine.stopping import stopping
 from relman.celery import app
 
 
-@app.task(name=TICK, ignore_result=True)  # type: ignore[untyped-decorator]
+@app.task(name=TICK, ignore_result=True)
 def tick(promotion_id: int) -> None:
     """One visit of the engine: to the promotion whose turn it is, whichever rang."""
     from releases.engine import doorbell
@@ -21,18 +21,18 @@ def tick(promotion_id: int) -> None:
         close_old_connections()  # back to the pool, which looks at it before it is lent again
 
 
-@worker_init.connect  # type: ignore[untyped-decorator]
+@worker_init.connect
 def load(**_: object) -> None:
     """Import what visits need before children are forked: one forked in the middle of an import waits for ever."""
     from phases.drivers import registry
-    from releases import uploads  # noqa: F401
-    from releases.engine import doorbell, sweep  # noqa: F401
+    from releases import uploads  # noqa: F401 - loaded, not used
+    from releases.engine import doorbell, sweep  # noqa: F401 - loaded, not used
 
     for kind in registry.KINDS:
         registry.driver(kind)
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_ready.connect
 def start_sweep(**_: object) -> None:
     """Every worker sweeps, so that no beat is a single point of failure."""
     from releases import daily
@@ -42,7 +42,7 @@ def start_sweep(**_: object) -> None:
     daily.start()
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+@worker_shutting_down.connect
 def finish_steps(**_: object) -> None:
     """SIGTERM: what runs finishes its step and goes back; a rolling upgrade repeats nothing."""
     stopping.set()

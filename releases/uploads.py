@@ -183,7 +183,7 @@ def checked_by(check: Callable[..., None]) -> Callable[[Callable[..., Any]], Cal
     """Decorator of a page's view: `check(request, **kwargs)` is called before any of an upload's body is read."""
 
     def mark(view: Callable[..., Any]) -> Callable[..., Any]:
-        view.check_upload = check  # type: ignore[attr-defined]
+        view.check_upload = check  # type: ignore[attr-defined]  # a mark on the view
         return view
 
     return mark

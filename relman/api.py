@@ -76,7 +76,7 @@ def one_of(*words: str) -> Callable[[str], str]:
             raise ValueError(f"must be one of {', '.join(words)}")
         return value
 
-    parse.words = words  # type: ignore[attr-defined]
+    parse.words = words  # type: ignore[attr-defined]  # a mark on the filter
     return parse
 
 
@@ -97,7 +97,7 @@ class View(APIView):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "post" in cls.__dict__:
-            cls.post = _once(cls.__dict__["post"])  # type: ignore[attr-defined]
+            cls.post = _once(cls.__dict__["post"])  # type: ignore[attr-defined]  # of the views that have one
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who asks (401), what they ask for (400), and the view's own check, before any of a body is read."""

@@ -1,4 +1,4 @@
-"""One thread a process for sends that nobody waits for: doorbells and live topics.
+"""One thread a process for sends that nobody waits for: doorbells and live topics; and pauses that differ.
 
 A click must not wait for the broker, not even for one that swallows connections. What
 is lost here is sent again by the sweep, or shown by polling.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import random
 import threading
 from collections.abc import Callable
 
@@ -34,6 +35,11 @@ def flush(timeout: float = 5.0) -> bool:
     done = threading.Event()
     later(done.set)
     return done.wait(timeout)
+
+
+def spread(least: float, most: float) -> float:
+    """A random length between the two, so that many processes do not do the same at the same moment."""
+    return random.uniform(least, most)  # noqa: S311 - keeps no secret
 
 
 def _ensure_thread() -> None:

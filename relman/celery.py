@@ -11,7 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+@worker_process_init.connect
 def fresh_connections(**_: object) -> None:
     """A forked child must not share its parent's database connections."""
     from django.db import connections
@@ -19,4 +19,4 @@ def fresh_connections(**_: object) -> None:
     for connection in connections.all(initialized_only=True):
         connection.connection = None
         if hasattr(connection, "close_pool"):
-            connection._connection_pools.clear()  # type: ignore[attr-defined]
+            connection._connection_pools.clear()  # type: ignore[attr-defined]  # Django has no public way

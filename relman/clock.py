@@ -11,5 +11,5 @@ def now() -> datetime:
     """The database's time at this statement, with its zone."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (moment,) = cursor.fetchone()
-    return moment  # type: ignore[no-any-return]
+        moment: datetime = cursor.fetchone()[0]
+    return moment

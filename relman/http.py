@@ -176,7 +176,7 @@ def answer(request: HttpRequest, error: RelManError) -> HttpResponse:
     """The error as the one who asked can use it."""
     if is_api(request):
         return problem_response(error)
-    fragment = bool(getattr(request, "htmx", None)) and not request.htmx.boosted  # type: ignore[attr-defined]
+    fragment = bool(getattr(request, "htmx", None)) and not request.htmx.boosted  # type: ignore[attr-defined]  # set by its middleware
     # The frame of a page asks the database who is there: not when the database may be what is broken.
     template = "_error.html" if fragment else "500.html" if error.status >= 500 else "error.html"
     response = render(request, template, {"error": error}, status=error.status)
@@ -214,7 +214,7 @@ def api_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | N
     request = context["request"]
     record_refused(request._request, known)
     response = problem_response(known)
-    response.exception = True  # type: ignore[attr-defined]
+    response.exception = True  # type: ignore[attr-defined]  # what DRF sets on its own
     return response
 
 

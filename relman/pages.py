@@ -64,7 +64,7 @@ def _for_people(view: View[P], methods: tuple[str, ...]) -> View[P]:
         return response
 
     guarded = require_http_methods(methods)(login_required(inner))
-    guarded.methods = methods  # type: ignore[attr-defined]
+    guarded.methods = methods  # type: ignore[attr-defined]  # a mark on the view
     return guarded
 
 

@@ -37,7 +37,7 @@ class Problem(serializers.Serializer[Any]):
         return {name.rstrip("_"): field for name, field in found.items()}
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its own is untyped
     """How a token is sent."""
 
     target_class = "relman.identity.BearerAuthentication"

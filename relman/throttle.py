@@ -64,7 +64,7 @@ def fail(*keys: str) -> None:
 
     now = clock.now()
     Failure.objects.bulk_create(Failure(key=key[:200], at=now) for key in keys)
-    if random.random() < 0.01:  # noqa: S311
+    if random.random() < 0.01:  # noqa: S311 - a chance, no secret
         Failure.objects.filter(at__lt=now - KEPT).delete()
 
 

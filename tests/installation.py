@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +25,16 @@ def wait_until(what: Callable[[], bool], seconds: float) -> float | None:
             return None
         time.sleep(0.05)
     return time.monotonic() - begin
+
+
+@contextmanager
+def started(command: list[str], **more: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is gone, and waited for, when the test ends, however it ends."""
+    with subprocess.Popen(command, **more) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def free_ports() -> tuple[int, int]:

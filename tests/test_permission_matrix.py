@@ -23,7 +23,7 @@ from phases.gateway import probe
 from releases.models import Promotion
 from relman.actors import Actor
 from tests import factories
-from tests.pages.conftest import built  # noqa: F401
+from tests.pages.conftest import built  # noqa: F401 - a fixture
 from tests.pages.world import World
 
 PEOPLE = (
@@ -390,7 +390,7 @@ def test_every_address_and_method_has_one_row():
 
 
 @pytest.fixture(scope="module")
-def browsers(built, django_db_blocker):  # noqa: F811
+def browsers(built, django_db_blocker):  # noqa: F811 - the fixture
     """A browser for each person, and a token where they have one."""
     with django_db_blocker.unblock():
         built.names = {

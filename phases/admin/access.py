@@ -55,10 +55,10 @@ class GrantInline(Rows):
         return rows.select_related("user", "group", "phase__pipeline", "granted_by").order_by("phase__position", "id")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        made = super().get_formset(request, obj, **{**kwargs, "form": GrantRowForm})
+        made: Any = super().get_formset(request, obj, **{**kwargs, "form": GrantRowForm})
         words = (("user", "Person"), ("group", "Group"), ("phase", "Phase"), ("until", "Ends on"), ("DELETE", "Remove"))
 
-        class Labelled(made):  # type: ignore[misc, valid-type]
+        class Labelled(made):  # type: ignore[misc]  # a class that Django makes here
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
                 labelled(self, words)

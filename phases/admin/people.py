@@ -31,7 +31,7 @@ FOR_ALL = ("username", "name", "machine", "is_active")
 
 
 @admin.register(User)
-class UserAdmin(VerbAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(VerbAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generic for mypy alone, not when it runs
     """Accounts. Who only manages access looks people up here and changes nothing."""
 
     delegated = True

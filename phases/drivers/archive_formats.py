@@ -125,7 +125,7 @@ class _Header(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
-        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]  # typeshed lacks them
             raise tarfile.ReadError(str(error)) from None
 
 
@@ -176,9 +176,9 @@ class _Stream:
 
 def _tar(file: BinaryIO, limits: Limits, findings: Findings) -> Iterator[Entry]:
     stream = _Stream(file, limits, findings)
-    with tarfile.TarFile(fileobj=stream, mode="r", tarinfo=_Header) as archive:  # type: ignore[arg-type]
+    with tarfile.TarFile(fileobj=stream, mode="r", tarinfo=_Header) as archive:  # type: ignore[arg-type]  # forward only is enough
         while (member := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]
+            archive.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it; else all are kept
             yield _tar_entry(member, stream)
             stream.budget = HEADER_BUDGET
     stream.drain()

@@ -122,7 +122,8 @@ def holder_key(holder: Holder) -> str:
 def holder_of(grant: Grant) -> Holder:
     """Who has this grant."""
     holder = grant.user or grant.group
-    assert holder is not None  # noqa: S101  # the table's constraint
+    if holder is None:
+        raise ValueError(f"Grant {grant.pk} has no holder, which the table's constraint forbids.")
     return holder
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
@@ -26,6 +26,7 @@ from releases.models import Heartbeat, IdempotencyKey, Outbox, Promotion
 from releases.transitions import advance
 from relman.actors import Actor
 from relman.audit import chain
+from relman.background import spread
 from relman.clock import now
 from relman.errors import Conflict
 
@@ -52,17 +53,17 @@ def stop() -> None:
 
 
 def _run(kind: str) -> None:
-    pause = random.uniform(0.1, 1.0)  # noqa: S311 - spreads processes, keeps no secret
+    pause = spread(0.1, 1.0)
     while not _end.wait(pause):
         try:
             close_old_connections()
             beat(kind)
             swept = round_once()
             health.begin()
-            pause = _pause() if swept else settings.SWEEP * random.uniform(0.3, 0.6)  # noqa: S311
+            pause = _pause() if swept else settings.SWEEP * spread(0.3, 0.6)
         except Exception as error:  # the next round must come, whatever this one met
             log.warning("A safety round failed, the next one tries again: %s", error)
-            pause = settings.SWEEP * random.uniform(0.2, 0.5)  # noqa: S311
+            pause = settings.SWEEP * spread(0.2, 0.5)
         finally:
             connection.close()
 
@@ -70,7 +71,7 @@ def _run(kind: str) -> None:
 def _pause() -> float:
     """Until the next row is due, at most one round; never under a fifth of a second."""
     due = Promotion.objects.filter(_woken_by_time()).aggregate(next=Min("wake_at"))["next"]
-    longest = settings.SWEEP * random.uniform(0.8, 1.0)  # noqa: S311
+    longest = settings.SWEEP * spread(0.8, 1.0)
     return longest if due is None else max(0.2, min(longest, (due - now()).total_seconds()))
 
 
@@ -132,7 +133,7 @@ def wake() -> None:
     """Waiting ones whose time has come are asked again."""
     due = Promotion.objects.filter(status="waiting", wake_at__lte=Now()).values_list("pk", flat=True)
     for pk in due[:BATCH]:
-        transaction.on_commit(lambda pk=pk: advance_waiting.one(pk), robust=True)  # type: ignore[misc]
+        transaction.on_commit(partial(advance_waiting.one, pk), robust=True)
 
 
 def expire() -> None:

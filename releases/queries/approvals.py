@@ -94,7 +94,7 @@ def _ask(actor: Actor, view: Reader, promotion: Promotion, move: Move) -> Ask:
         not_before=promotion.not_before,
         until=promotion.approve_before,
         approvers=places,
-        changes=promotion.items,  # type: ignore[attr-defined]
+        changes=promotion.items,  # type: ignore[attr-defined]  # annotated where it is read
     )
 
 

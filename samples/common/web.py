@@ -16,6 +16,7 @@ APPLICATION = os.environ.get("RELMAN_APPLICATION", HERE.name)
 PHASE = os.environ.get("RELMAN_PHASE", "nowhere")
 STARTED = time.time()
 VERSION = (HERE / "VERSION").read_text().strip()
+TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 TITLES = {"dev": "Dev", "qa": "QA", "demo": "Demo", "stage": "Stage", "live": "Live"}
 
 
@@ -67,57 +68,61 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
 
+class Handler(BaseHTTPRequestHandler):
+    """The addresses of one application: pages, forms, health and version."""
+
+    app = None
+    timeout = 15
+
+    def do_GET(self):
+        path = urlsplit(self.path)
+        fields = {key: values[-1] for key, values in parse_qs(path.query).items()}
+        if path.path == "/version":
+            self.answer(VERSION, TEXT)
+        elif path.path == "/healthz":
+            problem = self.app.problem()
+            self.answer(problem or "ok", TEXT, 503 if problem else 200)
+        elif path.path in self.app.pages:
+            self.page(self.app.pages[path.path](fields))
+        else:
+            self.answer(document(self.app, "<h1>Not here</h1><p><a href='/'>Start</a></p>"), HTML, 404)
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        size = min(int(self.headers.get("Content-Length") or 0), 10_000)
+        fields = {key: values[-1] for key, values in parse_qs(self.rfile.read(size).decode()).items()}
+        if self.path not in self.app.forms:
+            return self.answer("Not here", TEXT, 404)
+        self.app.forms[self.path](fields)
+        self.send_response(303)
+        self.send_header("Location", "/")
+        self.end_headers()
+
+    def page(self, body):
+        """A page's own part as a whole page; data as JSON."""
+        if isinstance(body, dict):
+            self.answer(json.dumps(body, indent=2), "application/json")
+        else:
+            self.answer(document(self.app, body), HTML)
+
+    def answer(self, body, kind, status=200):
+        data = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, text, *arguments):
+        if self.path not in ("/healthz", "/version"):
+            print(self.log_date_time_string(), text % arguments, flush=True)
+
+
 def handler(app):
     """The request handler of one application."""
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 15
-
-        def do_GET(self):
-            path = urlsplit(self.path)
-            fields = {key: values[-1] for key, values in parse_qs(path.query).items()}
-            if path.path == "/version":
-                self.answer(VERSION, "text/plain; charset=utf-8")
-            elif path.path == "/healthz":
-                problem = app.problem()
-                self.answer(problem or "ok", "text/plain; charset=utf-8", 503 if problem else 200)
-            elif path.path in app.pages:
-                body = app.pages[path.path](fields)
-                if isinstance(body, dict):
-                    self.answer(json.dumps(body, indent=2), "application/json")
-                else:
-                    self.answer(document(app, body), "text/html; charset=utf-8")
-            else:
-                self.answer(
-                    document(app, "<h1>Not here</h1><p><a href='/'>Start</a></p>"), "text/html; charset=utf-8", 404
-                )
-
-        def do_POST(self):
-            size = min(int(self.headers.get("Content-Length") or 0), 10_000)
-            fields = {key: values[-1] for key, values in parse_qs(self.rfile.read(size).decode()).items()}
-            if self.path not in app.forms:
-                return self.answer("Not here", "text/plain; charset=utf-8", 404)
-            app.forms[self.path](fields)
-            self.send_response(303)
-            self.send_header("Location", "/")
-            self.end_headers()
-
-        def answer(self, body, kind, status=200):
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_HEAD = do_GET
-
-        def log_message(self, text, *arguments):
-            if self.path not in ("/healthz", "/version"):
-                print(self.log_date_time_string(), text % arguments, flush=True)
-
-    return Handler
+    return type("Handler", (Handler,), {"app": app})
 
 
 def document(app, body):

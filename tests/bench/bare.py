@@ -9,7 +9,7 @@ app.conf.task_default_queue = "bare"
 app.conf.broker_transport_options = {"visibility_timeout": 300}
 
 
-@app.task(name="bare.nothing")  # type: ignore[untyped-decorator]
+@app.task(name="bare.nothing")
 def nothing() -> int:
     """Do nothing, and say so."""
     return 1

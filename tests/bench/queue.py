@@ -15,6 +15,7 @@ from relman.embedded.throwaway import enter, stack
 from tests.bench.workers import FIVE, prepare, spread, worker
 
 if TYPE_CHECKING:
+    from releases.models import Promotion
     from tests.factories import Shop
 
 
@@ -48,11 +49,11 @@ def begun(shop: Shop, number: int) -> float:
     return (first - yes).total_seconds()
 
 
-def settle(promotion: object) -> None:
+def settle(promotion: Promotion) -> None:
     """Wait for its end."""
     for _ in range(6000):
-        promotion.refresh_from_db()  # type: ignore[attr-defined]
-        if promotion.status == "succeeded":  # type: ignore[attr-defined]
+        promotion.refresh_from_db()
+        if promotion.status == "succeeded":
             return
         time.sleep(0.01)
     raise RuntimeError(f"{promotion} does not end.")

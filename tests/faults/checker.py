@@ -128,8 +128,8 @@ def in_turn(found: Found, environment: int, ledger: list[Line]) -> None:
 
 def what_runs(found: Found, home: Path, environment: int, rows: list[Promotion]) -> None:
     """I4: what the target runs is the newest succeeded promotion."""
-    done = [row for row in rows if row.status == "succeeded" and row.finished_at]
-    newest = max(done, key=lambda row: row.finished_at, default=None)  # type: ignore[arg-type, return-value]
+    done = [(row.finished_at, row.pk, row) for row in rows if row.status == "succeeded" and row.finished_at]
+    newest = max(done)[-1] if done else None
     path = home / "scripted" / str(environment) / "serving.json"
     serving = json.loads(path.read_text()) if path.exists() else {}
     wanted = {str(newest.pk): newest.release.version} if newest else {}

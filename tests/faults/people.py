@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tests.faults.changes import bring_near_live, changed_meanwhile, newer_code
@@ -68,7 +69,7 @@ def double_click(drill: Drill, report: Report, dice: random.Random) -> None:
         version = drill.world.releases[shop.environments["dev"].pk][-1].version
         wish = {"application": shop.application.slug, "version": version, "phase": "dev"}
         key, before = f"key-{dice.random()}", Promotion.objects.count()
-        answers = at_once([lambda: call(port, secret, "promotions/", wish, key)] * 20)  # noqa: B023
+        answers = at_once([partial(call, port, secret, "promotions/", wish, key)] * 20)
         report.count("one key twenty times at once")
         report.wrong += [f"click {number}: {one}" for one in answers if not isinstance(one, tuple) or one[0] != 201]
         if len({str(one) for one in answers}) != 1:
@@ -117,7 +118,7 @@ def two_at_once(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 13: two promotions into one environment at the same moment, many times."""
     for _ in range(10):
         place = dice.choice(drill.world.environments).pk
-        answers = at_once([lambda: drill.world.ask(place, dice)] * 2)  # noqa: B023
+        answers = at_once([partial(drill.world.ask, place, dice)] * 2)
         report.count("two promotions of one environment at once")
         report.asked += sum(one is not None and not isinstance(one, Exception) for one in answers)
         report.wrong += [f"a click broke off: {one}" for one in answers if isinstance(one, Exception)]
@@ -137,9 +138,9 @@ def races(drill: Drill, report: Report, dice: random.Random) -> None:
         report.asked += 1
         time.sleep(dice.uniform(0, 0.3))
         developer = shop.actor("developer")
-        try_it(report, "cancel against the claim", lambda: actions.cancel(promotion, actor=developer))  # noqa: B023
+        try_it(report, "cancel against the claim", partial(actions.cancel, promotion, actor=developer))
         time.sleep(dice.uniform(0, 1.5))
-        if try_it(report, "abort against the end", lambda: actions.abort(promotion, actor=developer)):  # noqa: B023
+        if try_it(report, "abort against the end", partial(actions.abort, promotion, actor=developer)):
             aborted.append(promotion.pk)
     careful, release = drill.world.approving, bring_near_live(drill)
     for _ in range(3):
@@ -147,8 +148,8 @@ def races(drill: Drill, report: Report, dice: random.Random) -> None:
         yes, no = careful.actor("business-owner"), careful.actor("qa-engineer")
         answers = at_once(
             [
-                lambda: actions.approve(promotion, actor=yes),  # noqa: B023
-                lambda: actions.reject(promotion, actor=no, comment="No."),  # noqa: B023
+                partial(actions.approve, promotion, actor=yes),
+                partial(actions.reject, promotion, actor=no, comment="No."),
             ]
         )
         report.count("approve against reject")

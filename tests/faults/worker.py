@@ -115,13 +115,13 @@ def shift_clock(how: str) -> None:
             return cls.fromtimestamp(_real_time() + offset(), tz)
 
     time.time = lambda: _real_time() + offset()
-    datetime.datetime = Shifted  # type: ignore[misc]
+    datetime.datetime = Shifted  # type: ignore[misc]  # for everybody in this process
 
 
 if os.environ.get("FAULTS_CLOCK"):
     shift_clock(os.environ["FAULTS_CLOCK"])
 
-import django  # noqa: E402
+import django  # noqa: E402 - with the clock as it is now, like the next
 
 from relman.celery import app  # noqa: E402
 

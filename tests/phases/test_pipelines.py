@@ -72,7 +72,7 @@ def test_a_pipeline_of_ones_own(admin: Actor) -> None:
 )
 def test_a_layout_that_cannot_be_built_is_refused(admin: Actor, wanted: object) -> None:
     with pytest.raises(Invalid):
-        actions.create_pipeline(wanted, actor=admin, name="X", slug="x")  # type: ignore[arg-type]
+        actions.create_pipeline(wanted, actor=admin, name="X", slug="x")  # type: ignore[arg-type]  # that is the point
     assert not Pipeline.objects.exists()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from phases import actions
 from phases.models import Application, Environment, Grant, Phase, Pipeline, Role, User
-from relman.actors import Actor
+from relman.actors import Actor, Via
 
 ROLES = ("developer", "qa-engineer", "stakeholder", "business-owner", "devops", "release-manager", "ci-robot")
 
@@ -20,10 +20,10 @@ class World:
     application: Application
     people: dict[str, User] = field(default_factory=dict)
 
-    def actor(self, name: str, via: str = "page") -> Actor:
+    def actor(self, name: str, via: Via = "page") -> Actor:
         """A fresh actor, as each request has one: a role's slug, "admin" or "outsider"."""
         user = self.admin if name == "admin" else self.people[name]
-        return Actor(User.objects.get(pk=user.pk), via)  # type: ignore[arg-type]
+        return Actor(User.objects.get(pk=user.pk), via)
 
     def phase(self, slug: str) -> Phase:
         return Phase.objects.get(pipeline=self.pipeline, slug=slug)

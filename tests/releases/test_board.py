@@ -273,7 +273,10 @@ def test_filters(shop):
     factories.shop("other").release()
     shop.bring(shop.release(), "dev")
     admin = shop.actor("admin")
-    names = lambda **asked: [r.application.slug for g in queries.board(admin, **asked).groups for r in g.rows]  # noqa: E731
+
+    def names(**asked):
+        return [r.application.slug for g in queries.board(admin, **asked).groups for r in g.rows]
+
     assert names() == ["other", "shop"]
     assert names(team="shop") == ["shop"]
     assert names(q="OTH") == ["other"]

@@ -20,6 +20,7 @@ from relman.embedded.place import claim_ports, held, here
 from relman.embedded.postgres import NAMESPACE, OTHER_USER, Postgres
 from relman.embedded.process import Service, StartFailed, await_ready, start, stop
 from relman.embedded.valkey import Valkey
+from tests.installation import started
 
 ROOT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
@@ -169,14 +170,11 @@ def test_a_killed_parent_leaves_neither_server(tmp_path: Path) -> None:
     script = "import time, sys; print(sys.argv[0], flush=True); time.sleep(600)"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "relman.embedded", sys.executable, "-c", script]
-    parent = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    parent.stdout.readline()
-    servers = children(parent.pid)
-    assert {name for name, _ in servers} >= {"postgres", "valkey-server"}
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
+    with started(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        servers = children(parent.pid)
+        assert {name for name, _ in servers} >= {"postgres", "valkey-server"}
     for name, pid in servers:
         if name == "python" or name.startswith("python"):
             os.kill(pid, signal.SIGKILL)

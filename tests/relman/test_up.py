@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from phases.drivers.local.layout import Layout
 from phases.drivers.local.supervisor import Supervisor
-from tests.installation import ROOT, Installation, free_ports, wait_until
+from tests.installation import ROOT, Installation, free_ports, started, wait_until
 
 SERVICES = {"postgres", "valkey-server", "supervisord.py", "uvicorn", "celery", "caddy"}
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
@@ -41,23 +42,27 @@ def serves(installation: Installation) -> bool:
     return True
 
 
+def replaced(installation: Installation, word: str, before: int) -> bool:
+    """Whether another process does what this one did."""
+    return bool(installation.mains(word) - {before})
+
+
 def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Installation) -> None:
-    bystander = subprocess.Popen(["sleep", "600"])
-    installation.start()
-    assert serves(installation)
-    for word in sorted(SERVICES):
-        (before,) = installation.mains(word)
-        family = [pid for pid, command in installation.processes().items() if word in command]
-        os.kill(before, signal.SIGKILL)
-        took = wait_until(lambda word=word, old=before: bool(installation.mains(word) - {old}), 5)  # type: ignore[misc]
-        assert took is not None, f"{word} did not come back:\n{installation.said()}"
-        assert not set(family) & set(installation.processes()), f"{word} left something behind"
-    assert wait_until(lambda: serves(installation), 60) is not None
-    assert installation.end(signal.SIGINT) == 0
-    assert installation.processes() == {}
-    assert "Stopping." in installation.said()
-    assert bystander.poll() is None
-    bystander.kill()
+    with started(["sleep", "600"]) as bystander:
+        installation.start()
+        assert serves(installation)
+        for word in sorted(SERVICES):
+            (before,) = installation.mains(word)
+            family = [pid for pid, command in installation.processes().items() if word in command]
+            os.kill(before, signal.SIGKILL)
+            took = wait_until(partial(replaced, installation, word, before), 5)
+            assert took is not None, f"{word} did not come back:\n{installation.said()}"
+            assert not set(family) & set(installation.processes()), f"{word} left something behind"
+        assert wait_until(lambda: serves(installation), 60) is not None
+        assert installation.end(signal.SIGINT) == 0
+        assert installation.processes() == {}
+        assert "Stopping." in installation.said()
+        assert bystander.poll() is None
     bystander.wait()
 
 

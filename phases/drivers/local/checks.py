@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from phases.drivers.base import DriverError, Finding, Target
 from phases.drivers.local.layout import Layout, Place, application_path
@@ -81,7 +82,7 @@ def _isolation(layout: Layout, place: Place, user: int | None) -> Finding:
 def _as_user(user: int | None, script: str, *arguments: str) -> str:
     """What a shell prints as the application's user; nothing when it fails."""
     command = ["/bin/sh", "-c", script, "check", *arguments]
-    identity = {} if user is None else {"user": user, "group": user, "extra_groups": ()}
+    identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": ()}
     try:
         done = subprocess.run(
             command,
@@ -91,7 +92,7 @@ def _as_user(user: int | None, script: str, *arguments: str) -> str:
             text=True,
             timeout=10,
             check=False,
-            **identity,  # type: ignore[call-overload]
+            **identity,
         )
     except (OSError, subprocess.SubprocessError):
         return ""

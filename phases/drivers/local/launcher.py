@@ -86,7 +86,7 @@ def become(record: dict[str, Any]) -> NoReturn:
     if record.get("tied"):
         _control(DEATH_SIGNAL, signal.SIGKILL)
     os.chdir(record["folder"])
-    os.execve("/bin/sh", ["/bin/sh", "-c", record["command"]], record["environment"])  # noqa: S606
+    os.execve("/bin/sh", ["/bin/sh", "-c", record["command"]], record["environment"])  # noqa: S606 - this becomes the application
 
 
 def _redirect(log: str, gid: int | None) -> None:

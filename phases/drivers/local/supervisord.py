@@ -23,7 +23,7 @@ warnings.simplefilter("ignore")
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from supervisor.medusa import asyncore_25 as asyncore  # noqa: E402
+from supervisor.medusa import asyncore_25 as asyncore  # noqa: E402 - after the two lines above, like all below
 from supervisor.options import ServerOptions  # noqa: E402
 from supervisor.poller import PollPoller  # noqa: E402
 from supervisor.supervisord import Supervisor  # noqa: E402
@@ -31,7 +31,7 @@ from supervisor.supervisord import Supervisor  # noqa: E402
 from phases.drivers.local import processes  # noqa: E402
 
 
-class AllAtOnce(Supervisor):  # type: ignore[misc]
+class AllAtOnce(Supervisor):  # type: ignore[misc]  # supervisor has no types
     """Stops every group in one go."""
 
     stop_groups: list[Any] | None
@@ -46,7 +46,7 @@ class AllAtOnce(Supervisor):  # type: ignore[misc]
         self.stop_groups = [group for group in self.stop_groups or () if group.get_unstopped_processes()]
 
 
-class CarefulPoller(PollPoller):  # type: ignore[misc]
+class CarefulPoller(PollPoller):  # type: ignore[misc]  # supervisor has no types
     """Forgets a pipe that has nothing but an error to tell: another pipe had its number before, and supervisor, which
     then never looks at it, would be woken by it for ever and take a whole processor."""
 

@@ -327,7 +327,10 @@ def test_a_migration_that_hangs_is_ended_with_its_children(local: Installation) 
 @pytest.mark.parametrize(("resume", "kind"), [("never", Errored), ("idempotent", Again)])
 def test_a_migration_that_is_stopped(local: Installation, resume: str, kind: type) -> None:
     began = time.monotonic()
-    asked = lambda: "aborted by Ann" if time.monotonic() > began + 0.5 else None  # noqa: E731
+
+    def asked() -> str | None:
+        return "aborted by Ann" if time.monotonic() > began + 0.5 else None
+
     context = migration(local, "sleep 4322", f"resume = '{resume}'\n", stop=asked)
     result = local.driver.run("migrate", context)
     assert isinstance(result, kind) and "aborted by Ann" in str(result)

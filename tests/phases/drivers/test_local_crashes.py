@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from phases.drivers.base import Again, Context, Succeeded
+from phases.drivers.base import Again, Context, Driver, Succeeded
 from phases.drivers.ledger import Ledger
 from phases.drivers.local import instances, processes
 from tests.phases.drivers.conftest import Installation, fetch
@@ -32,12 +32,12 @@ walk(LocalDriver(Path(sys.argv[1])), pickle.load(open(sys.argv[2], "rb")))
 STEPS = ("unpack", "start", "retire")
 
 
-def walk(driver: object, context: Context) -> None:
+def walk(driver: Driver, context: Context) -> None:
     """All steps of a promotion, as the engine would call them, in whatever process this is."""
     context = replace(context, log=lambda line: None, stop=lambda: None)
-    driver.fence(context)  # type: ignore[attr-defined]
+    driver.fence(context)
     for number, kind in enumerate(STEPS, 1):
-        while isinstance(result := driver.run(kind, replace(context, step=number)), Again):  # type: ignore[attr-defined]
+        while isinstance(result := driver.run(kind, replace(context, step=number)), Again):
             context = replace(context, left=result.left)
         assert isinstance(result, Succeeded), result
 
@@ -59,7 +59,7 @@ def test_killed_anywhere_it_ends_once(local: Installation, tmp_path: Path, seed:
 
 def _killed_after(local: Installation, folder: Path, context: Context, seconds: float) -> None:
     """One worker of its own, that is killed that long after it began."""
-    plain = replace(context, log=print, stop=os.getpid)  # type: ignore[arg-type]
+    plain = replace(context, log=print, stop=os.getpid)  # type: ignore[arg-type]  # anything that can be pickled; walk replaces it
     (folder / "call").write_bytes(pickle.dumps(plain))
     command = [sys.executable, "-c", WORKER, str(local.home), str(folder / "call")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as worker:

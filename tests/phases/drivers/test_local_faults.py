@@ -21,6 +21,7 @@ import pytest
 from phases.drivers.base import Context, Failed, Fenced, Succeeded, Transient
 from phases.drivers.ledger import Fence, Ledger, file_lock
 from phases.drivers.local import installation, keeper, logs, processes
+from tests.installation import started
 from tests.phases.drivers.conftest import Installation, fetch
 
 Wait = Callable[[Callable[[], object]], None]
@@ -127,16 +128,12 @@ def test_restoring_moves_an_instance_whose_port_was_taken_and_stops_what_is_not_
     for one in machine.driver.instances(context.target):
         os.kill(one.pid or 0, signal.SIGKILL)
     port = addresses[0].split(":")[1]
-    thief = subprocess.Popen(["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", port])
-    try:
+    with started(["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", port]) as thief:
         while not processes.listens(int(port), [thief.pid]):
             time.sleep(0.02)
         restored = machine.driver.restore(context.target, [1])
         assert list(restored) == [1] and restored[1] != addresses
         assert machine.probe(context).healthy
-    finally:
-        thief.kill()
-        thief.wait()
     assert [one.promotion for one in machine.driver.instances(context.target)] == [1]
 
 
@@ -144,20 +141,20 @@ def test_a_supervisor_in_the_foreground_is_waited_for_and_a_second_takes_over(
     machine: Installation, wait: Wait
 ) -> None:
     argv = installation.supervisor_argv(machine.home)
-    first = subprocess.Popen(argv, start_new_session=True)
-    wait(lambda: installation.supervisor_is_running(machine.home))
-    second = subprocess.Popen(argv, start_new_session=True)
-    _, addresses, pids = running(machine)
-    first.kill()
-    first.wait()
-    installation.ensure_supervisor(machine.home)
-    assert supervisor_pid(machine) == second.pid
-    assert fetch(addresses[0], "/pid") == pids[0]
-    began = time.monotonic()
-    second.terminate()
-    assert second.wait(10) == 0
-    assert time.monotonic() - began < 6
-    assert processes.identify(int(pids[0])) is None
+    with started(argv, start_new_session=True) as first:
+        wait(lambda: installation.supervisor_is_running(machine.home))
+        with started(argv, start_new_session=True) as second:
+            _, addresses, pids = running(machine)
+            first.kill()
+            first.wait()
+            installation.ensure_supervisor(machine.home)
+            assert supervisor_pid(machine) == second.pid
+            assert fetch(addresses[0], "/pid") == pids[0]
+            began = time.monotonic()
+            second.terminate()
+            assert second.wait(10) == 0
+            assert time.monotonic() - began < 6
+            assert processes.identify(int(pids[0])) is None
 
 
 def test_an_application_that_ignores_the_polite_signal_is_ended(machine: Installation, monkeypatch: Any) -> None:

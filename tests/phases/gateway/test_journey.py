@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,7 +75,10 @@ class Browser:
     def _ask(self, host: str, path: str, accept: str) -> Reply:
         if host == "localhost":
             answer = self.relman.get(path, headers={"Accept": accept})
-            return Reply(answer.status_code, answer.headers, answer.content.decode())  # type: ignore[arg-type]
+            headers = HTTPMessage()
+            for name, value in answer.items():
+                headers[name] = value
+            return Reply(answer.status_code, headers, answer.content.decode())
         mine = self.jar.setdefault(host, {})
         cookies = "; ".join(f"{name}={value}" for name, value in mine.items())
         reply = self.house.ask(host, path, Accept=accept, Cookie=cookies)
