@@ -19,7 +19,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from phases import actions as places
 from phases import gateway, tokens
+from phases.drivers.base import Observation
 from phases.gateway import probe
+from phases.models import Environment
+from releases import queries, reality
+from releases.engine import health
 from releases.models import Promotion
 from relman.actors import Actor
 from tests import factories
@@ -83,6 +87,10 @@ environment-promote        GET      302  404  403  403  403  403  403  200  403 
 environment-promote        POST     302  404  403  403  403  403  403  302  403  403
 environment-rollback       GET      302  404  403  403  403  403  200  200  403  403
 environment-rollback       POST     302  404  403  403  403  403  302  302  403  403
+environment-revert         GET      302  404  403  403  403  403  200  200  403  403
+environment-revert         POST     302  404  403  403  403  403  302  302  403  403
+environment-adopt          GET      302  404  403  403  403  403  200  200  403  403
+environment-adopt          POST     302  404  403  403  403  403  302  302  403  403
 environment-lock           GET      302  404  403  403  403  403  200  200  403  403
 environment-lock           POST     302  404  403  403  403  403  302  302  403  403
 environment-unlock         GET      302  404  403  403  403  403  200  200  403  403
@@ -154,6 +162,9 @@ api-configuration          PUT      401  404  403  403  403  403  200  403  403 
 api-check                  POST     401  404  403  403  403  403  200  403  403  403
 api-lock                   POST     401  404  403  403  403  403  201  201  403  403
 api-unlock                 POST     401  404  403  403  403  403  200  200  403  403
+api-revert                 POST     401  404  403  403  403  403  201  201  403  403
+api-adopt                  POST     401  404  403  403  403  403  201  201  403  403
+api-health                 GET      401  404  200  200  200  200  200  200  200  200
 api-rollback               POST     401  404  403  403  403  403  201  201  403  403
 api-promotions             GET      401  200  200  200  200  200  200  200  200  200
 api-promotions             POST     401  404  403  403  403  403  403  201  403  403
@@ -209,6 +220,8 @@ ADDRESSES: dict[str, str] = {
     "environment-configuration": f"{TOLIVE}configuration/",
     "environment-promote": f"{TOLIVE}promote/",
     "environment-rollback": f"{SHOP}stage/rollback/",
+    "environment-revert": f"{SHOP}stage/revert/",
+    "environment-adopt": f"{SHOP}stage/adopt/",
     "environment-lock": f"{TOLIVE}lock/",
     "environment-unlock": f"{TOLIVE}unlock/",
     "component-new": f"{TOLIVE}components/new/",
@@ -255,6 +268,9 @@ ADDRESSES: dict[str, str] = {
     "api-check": f"{V1}environments/shop/live/check/",
     "api-lock": f"{V1}environments/shop/live/lock/",
     "api-unlock": f"{V1}environments/shop/live/unlock/",
+    "api-revert": f"{V1}environments/shop/stage/revert/",
+    "api-adopt": f"{V1}environments/shop/stage/adopt/",
+    "api-health": f"{V1}environments/shop/live/health/",
     "api-rollback": f"{V1}environments/shop/stage/rollback/",
     "api-promotions": f"{V1}promotions/",
     "api-promotion": f"{V1}promotions/{{waiting}}/",
@@ -285,6 +301,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "environment-configuration": {"key": "GREETING", "value": "Hello"},
     "environment-promote": {"version": "1.1.0"},
     "environment-rollback": {"version": "1.0.0", "configuration": "then", **WHY},
+    "environment-revert": WHY,
+    "environment-adopt": WHY,
     "environment-lock": WHY,
     "component-new": {"kind": "database", "name": "Orders"},
     "promotion-resolve": {"as": "failed", **WHY},
@@ -305,6 +323,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-environments": {"application": "shop", "phase": "dev"},
     "api-configuration": {"values": {"GREETING": "Hello"}},
     "api-lock": WHY,
+    "api-revert": WHY,
+    "api-adopt": WHY,
     "api-rollback": {"version": "1.0.0", **WHY},
     "api-promotions": MOVE,
     "api-promotion-reject": NO,
@@ -333,11 +353,27 @@ def locked(world: World) -> None:
     places.lock(world.shop.environments["live"], actor=world.shop.actor("devops"), reason="Audit")
 
 
+def drifted(world: World) -> None:
+    """1.0.0, which ran there before, runs in Stage in place of what is recorded."""
+    stage = world.shop.environments["stage"]
+    digest = world.releases["1.0.0"].artifacts.get().digest
+    live = queries.live_of(stage)
+    assert live is not None
+    seen = Observation(running=1, healthy=True, version="1.0.0", digest=digest)
+    found = reality.compare(health.expected_of(live), seen)
+    assert found is not None
+    Environment.objects.filter(pk=stage.pk).update(drift=found.as_json(), drift_since=Now())
+
+
 GIVEN: dict[str, Callable[[World], None]] = {
     "promotion-abort": running,
     "promotion-retry": over,
     "promotion-resolve": errored,
     "environment-unlock": locked,
+    "environment-revert": drifted,
+    "environment-adopt": drifted,
+    "api-revert": drifted,
+    "api-adopt": drifted,
     "api-promotion-abort": running,
     "api-promotion-retry": over,
     "api-promotion-resolve": errored,

@@ -13,6 +13,7 @@ from phases.models import Phase
 from releases.api import serializers as shapes
 from releases.queries import courses
 from releases.queries import next as coming
+from releases.queries.places import Place
 from releases.queries.shared import plain
 from relman.api import PAGE, View, text, unpacked
 from relman.schema import page_of
@@ -69,5 +70,11 @@ def _cell(way: courses.Course, phase: Phase) -> dict[str, Any]:
         "version": live.build.version if live else None,
         "since": live.finished_at if live else None,
         "health": place.health if place and live else "unknown",
+        "drift": _drift(place) if place and live else None,
         "promotion": place.pending if place else None,
     }
+
+
+def _drift(place: Place) -> dict[str, Any] | None:
+    drift = place.drift
+    return {"kind": drift.kind, "text": drift.text, "since": place.drift_since} if drift else None

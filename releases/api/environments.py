@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +19,7 @@ from releases.api import serializers as shapes
 from releases.api.promotions import promotion_shown
 from releases.models import Promotion
 from relman.api import View
-from relman.schema import made
+from relman.schema import made, page_of
 
 
 class OneEnvironment(View):
@@ -53,8 +55,54 @@ class RollBack(View):
         return Response(promotion_shown(promotion), status=201)
 
 
+class Drifted(View):
+    """What a person does about drift."""
+
+    def answer(self, application: str, phase: str, verb: Callable[..., Promotion]) -> Response:
+        """Find, act, show."""
+        environment = queries.get_environment(self.actor, application, phase)
+        promotion = verb(environment, actor=self.actor, **self.read(shapes.Reason))
+        return Response(promotion_shown(promotion), status=201)
+
+
+class Revert(Drifted):
+    """Back to the record."""
+
+    @extend_schema(
+        request=shapes.Reason, responses={201: made(shapes.PromotionInFull, "The redeploy of what the record says.")}
+    )
+    def post(self, request: Request, application: str, phase: str) -> Response:
+        """End drift by bringing what the record says once more. Without drift: 409."""
+        return self.answer(application, phase, actions.revert)
+
+
+class Adopt(Drifted):
+    """What runs is the record."""
+
+    @extend_schema(
+        request=shapes.Reason,
+        responses={201: made(shapes.PromotionInFull, "Of kind `adopt`: it starts nothing, and looks that it is so.")},
+    )
+    def post(self, request: Request, application: str, phase: str) -> Response:
+        """Accept what runs as the record. 409 where there is no drift, or what runs is no known release."""
+        return self.answer(application, phase, actions.adopt)
+
+
+class Health(View):
+    """How an environment was."""
+
+    paged = True
+
+    @extend_schema(responses=page_of(shapes.HealthShown))
+    def get(self, request: Request, application: str, phase: str) -> Response:
+        """List changes of health and restarts, newest first; the last 90 days, at most 1,000."""
+        environment = queries.get_environment(self.actor, application, phase)
+        return self.page(queries.health_changes(environment), "-id", lambda row: shapes.HealthShown(row).data)
+
+
 def environment_shown(environment: Environment, live: Promotion | None) -> dict[str, Any]:
     """An environment as the API shows it."""
+    drift = queries.drift_shown(environment, live, may=False)
     return {
         "application": environment.application.slug,
         "phase": environment.phase.slug,
@@ -67,8 +115,15 @@ def environment_shown(environment: Environment, live: Promotion | None) -> dict[
         "health": environment.health if live else "unknown",
         "health_detail": environment.health_detail,
         "health_at": environment.health_at,
+        "health_since": environment.health_since,
         "driver": environment.driver,
         "instances": environment.instances,
         "memory": environment.memory,
         "cpu": environment.cpu,
+        "drift": _drift(drift) if drift else None,
     }
+
+
+def _drift(found: queries.DriftShown) -> dict[str, Any]:
+    digest = f"sha256:{found.digest}" if found.digest else None
+    return {**asdict(found), "digest": digest, "adoptable": found.adoptable or None}

@@ -275,6 +275,30 @@ class LogPage(serializers.Serializer[Any]):
     complete = serializers.BooleanField()
 
 
+class DriftShown(serializers.Serializer[Any]):
+    """Where what runs is not what the record says."""
+
+    kind = serializers.ChoiceField(choices=["nothing", "version", "stranger", "files", "instances"])
+    text = serializers.CharField(help_text="What was expected, what was seen")
+    since = serializers.DateTimeField()
+    version = serializers.CharField(allow_null=True, help_text="What answers there reports")
+    digest = serializers.CharField(allow_null=True, help_text="sha256:<hex> of the files there, where they are known")
+    running = serializers.IntegerField(help_text="Instances that run")
+    changed = serializers.ListField(child=serializers.CharField(), help_text="Some files that were changed")
+    adoptable = serializers.CharField(allow_null=True, help_text="The release that `adopt` would make the record")
+    why_not = serializers.CharField(allow_blank=True, help_text="Why nothing can be adopted")
+
+
+class HealthShown(serializers.Serializer[Any]):
+    """One change of health; where `before` is the same, an instance ended by itself and was started again."""
+
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    before = serializers.CharField()
+    health = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
+
+
 class EnvironmentShown(serializers.Serializer[Any]):
     """What one environment serves. Nulls when nothing is live."""
 
@@ -289,10 +313,12 @@ class EnvironmentShown(serializers.Serializer[Any]):
     health = serializers.ChoiceField(choices=["healthy", "unhealthy", "unknown"])
     health_detail = serializers.CharField(allow_blank=True)
     health_at = serializers.DateTimeField(allow_null=True)
+    health_since = serializers.DateTimeField(allow_null=True)
     driver = serializers.CharField()
     instances = serializers.IntegerField()
     memory = serializers.IntegerField(allow_null=True, help_text="MiB an instance")
     cpu = serializers.DecimalField(max_digits=5, decimal_places=2, allow_null=True, help_text="Cores an instance")
+    drift = DriftShown(allow_null=True)
 
 
 class Moving(serializers.Serializer[Any]):
@@ -304,6 +330,14 @@ class Moving(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
+class DriftInShort(serializers.Serializer[Any]):
+    """That what runs is not what the record says."""
+
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    since = serializers.DateTimeField()
+
+
 class Cell(serializers.Serializer[Any]):
     """One application in one phase."""
 
@@ -313,6 +347,7 @@ class Cell(serializers.Serializer[Any]):
     version = serializers.CharField(allow_null=True)
     since = serializers.DateTimeField(allow_null=True)
     health = serializers.CharField()
+    drift = DriftInShort(allow_null=True)
     promotion = Moving(allow_null=True)
 
 

@@ -6,8 +6,11 @@ from .approve import approve_page
 from .audit import audit_page, events_of
 from .board import board, row
 from .dialogs import promote_dialog, rollback_dialog
+from .drift import DriftShown, drift_dialog
+from .drift import shown as drift_shown
 from .environment import configuration_page, environment_page, lock_dialog
 from .facts import facts_of
+from .health import health_changes
 from .logs import log, log_text
 from .lookups import (
     get_application,
@@ -27,6 +30,7 @@ from .search import search
 from .shell import shell
 
 __all__ = [
+    "DriftShown",
     "application_page",
     "applications_page",
     "approvals_page",
@@ -35,6 +39,8 @@ __all__ = [
     "board",
     "compare",
     "configuration_page",
+    "drift_dialog",
+    "drift_shown",
     "environment_page",
     "events_of",
     "facts_of",
@@ -42,6 +48,7 @@ __all__ = [
     "get_environment",
     "get_promotion",
     "get_release",
+    "health_changes",
     "live_of",
     "live_promotions",
     "lock_dialog",

@@ -64,6 +64,8 @@ class Card:
     may_open: bool
     gate: Gate | None
     next: Next
+    drift: str = ""
+    """Where what runs is not what the record says."""
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,7 @@ def _card(view: Reader, course: Course, phase: Phase, rules: list[str]) -> Card:
         may_open=phase.public or view.may("open", phase.pk, course.application.pk),
         gate=gate,
         next=of_place(view, course, phase),
+        drift=place.drift.text if place.drift and live else "",
     )
 
 

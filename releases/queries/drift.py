@@ -25,6 +25,9 @@ class DriftShown:
     since: datetime | None
     expected: str
     version: str | None
+    digest: str | None
+    running: int
+    changed: list[str]
     adoptable: str
     """The release that could be accepted as the record; empty: none."""
     why_not: str
@@ -69,6 +72,9 @@ def shown(environment: Environment, live: Promotion | None, *, may: bool) -> Dri
         since=environment.drift_since,
         expected=live.release.version,
         version=found.version,
+        digest=found.digest,
+        running=found.running,
+        changed=list(found.changed),
         adoptable=build.version if build and not refused else "",
         why_not=refused,
         may=may,

@@ -18,7 +18,9 @@ from releases.queries import history
 from releases.queries.application import address_of, course_of
 from releases.queries.cells import lines
 from releases.queries.courses import Course, Reader
+from releases.queries.drift import DriftShown, shown
 from releases.queries.facts import problems_of
+from releases.queries.health import HealthStrip, health_strip
 from releases.queries.keys import Complete, Key, complete, keys_of
 from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
@@ -92,6 +94,8 @@ class Serves:
     checked_at: datetime | None
     instances: int | None
     promotion: int | None
+    reports: str
+    """What the last look found, in words; empty: no look yet."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ class EnvironmentPage:
     isolation: list[Said]
     rules: list[Said]
     may_configure: bool
+    drift: DriftShown | None = None
+    strip: HealthStrip | None = None
     offers: list[Offer] = field(default_factory=list)
 
 
@@ -148,8 +154,8 @@ class ConfigurationPage:
     may_configure: bool
 
 
-def environment_page(actor: Actor, environment: Environment) -> EnvironmentPage:
-    """The page of one environment; asks its driver what runs (a local look, no network)."""
+def environment_page(actor: Actor, environment: Environment, span: str = "24h") -> EnvironmentPage:
+    """The page of one environment; asks its driver what runs (a local look, no network). `span`: of the health."""
     view, course = course_of(actor, environment.application)
     phase = next(one for one in course.phases if one.pk == environment.phase_id)
     live = live_of(environment)
@@ -174,6 +180,8 @@ def environment_page(actor: Actor, environment: Environment) -> EnvironmentPage:
         isolation=isolation(environment),
         rules=rules_to_enter(course.phases, phase),
         may_configure=view.may("configure", phase.pk, environment.application_id),
+        drift=shown(environment, live, may=view.may("roll_back", phase.pk, environment.application_id)),
+        strip=health_strip(environment, span) if live else None,
         offers=_offers(view, environment, live),
     )
 
@@ -253,7 +261,18 @@ def _serves(environment: Environment, live: Promotion | None) -> Serves:
         checked_at=environment.health_at,
         instances=len(running) if running is not None else None,
         promotion=live.pk if live else None,
+        reports=_reports(environment, live) if live else "",
     )
+
+
+def _reports(environment: Environment, live: Promotion) -> str:
+    """The last look at what runs, where it was one at what is live."""
+    seen = environment.observed
+    if not seen or seen.get("promotion") != live.pk:
+        return ""
+    said = f"Reports {seen['version']}" if seen.get("version") else "Reports no version"
+    files = {live.digest: ", files as unpacked", None: "", "": ", files changed"}
+    return f"{said}{files.get(seen.get('digest'), ', files of another build')}"
 
 
 def target_of(environment: Environment) -> Target:

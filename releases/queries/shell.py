@@ -50,6 +50,7 @@ class _Tally:
 
     failed: int = 0
     errored: int = 0
+    drifted: int = 0
     unhealthy: int = 0
     waiting: int = 0
     running: int = 0
@@ -64,6 +65,7 @@ class _Tally:
         for kind, number, noun in (
             ("failed", self.failed, "failed promotion"),
             ("attention", self.errored, "unknown outcome"),
+            ("drift", self.drifted, "drifted application"),
             ("attention", self.unhealthy, "unhealthy application"),
             ("wait", self.waiting, "waiting promotion"),
             ("run", self.running, "promotion running"),
@@ -142,6 +144,7 @@ def _from_courses(view: Reader, courses: Iterable[Course]) -> dict[int, _Tally]:
             tally = found.setdefault(place.phase, _Tally())
             ended = place.trouble.status if place.trouble else ""
             states = [move.status for move in place.open]
+            tally.drifted += bool(place.drift and place.live)
             _count(tally, place.health if place.live else "", ended, states)
     return found
 
@@ -188,10 +191,11 @@ def _tallies(view: Reader) -> dict[int, _Tally]:
     for environment, status in opened.values_list("environment_id", "status"):
         states.setdefault(environment, []).append(status)
     found: dict[int, _Tally] = {}
-    for pk, phase, health, live_at, bad_at, ended in rows.values_list(
-        "pk", "phase_id", "health", "live_at", "bad_at", "bad"
+    for pk, phase, health, drift, live_at, bad_at, ended in rows.values_list(
+        "pk", "phase_id", "health", "drift", "live_at", "bad_at", "bad"
     ):
         over = live_at and bad_at and bad_at < live_at and ended != "errored"
         tally = found.setdefault(phase, _Tally())
+        tally.drifted += bool(drift and live_at)
         _count(tally, health if live_at else "", "" if over else ended or "", states.get(pk, []))
     return found

@@ -16,6 +16,7 @@ STATES = [
     ("motion", "In motion"),
     ("blocked", "Blocked"),
     ("scheduled", "Scheduled"),
+    ("drift", "Drift"),
     ("ready", "Ready to promote"),
     ("current", "Up to date"),
 ]

@@ -26,7 +26,7 @@ def environment(request: HttpRequest, application: str, phase: str) -> HttpRespo
     """What serves there, with which configuration, and what may come."""
     actor = actor_of(request)
     found = queries.get_environment(actor, application, phase)
-    return draw(request, "environment.html", environment_page(actor, found))
+    return draw(request, "environment.html", environment_page(actor, found, request.GET.get("health", "")))
 
 
 @acting

@@ -175,6 +175,16 @@ def _promotions(commands: Commands) -> None:
     rollback.add_argument("--reason", required=True, help="why; it stays in the record")
     _waiting(rollback)
 
+    for name, text in (
+        ("revert", "Bring back what the record says, where something else runs."),
+        ("adopt", "Accept what runs as the record, where it is a known release."),
+    ):
+        drifted = commands.add(name, f"promote:{name}", text)
+        drifted.add_argument("application")
+        drifted.add_argument("phase")
+        drifted.add_argument("--reason", required=True, help="why; it stays in the record")
+        _waiting(drifted)
+
     retry = commands.add("retry", "promote:retry", "Try an ended promotion again, as a new one.")
     retry.add_argument("promotion", type=promotion_id)
     _waiting(retry)

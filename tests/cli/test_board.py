@@ -35,6 +35,21 @@ def test_the_board_has_one_table_for_each_pipeline(run: Run, api: Api) -> None:
     assert lines[4].split() == ["till", "-"]
 
 
+DRIFT = {"kind": "version", "text": "1.1.0 answers there; the record says 1.0.0.", "since": "2026-01-01T12:00:00Z"}
+
+
+def test_drift_is_told_by_board_and_status(run: Run, api: Api) -> None:
+    cell = {"phase": "live", "version": "1.0.0", "health": "healthy", "promotion": None, "drift": DRIFT}
+    api.on("GET board/", {"results": [row("shop", "web", cell)], "next": None})
+    api.on("GET environments/shop/live/", {**cell, "drift": {**DRIFT, "adoptable": "1.1.0"}})
+    assert "1.0.0, drift (version)" in run("board").out
+    assert "the record says 1.0.0" in run("status", "shop").out
+    told = run("status", "shop", "live")
+    assert "1.1.0 answers there" in told.out
+    assert "relman revert shop live" in told.err + told.out
+    assert "relman adopt shop live" in told.err + told.out
+
+
 def test_an_empty_board_says_so(run: Run, api: Api) -> None:
     api.on("GET board/", {"results": [], "next": None})
     assert "No application is visible" in run("board").out

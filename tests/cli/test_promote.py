@@ -125,6 +125,14 @@ def test_rollback_needs_a_reason_and_may_name_a_version(run: Run, api: Api) -> N
     ]
 
 
+@pytest.mark.parametrize("verb,kind", [("revert", "redeploy"), ("adopt", "adopt")])
+def test_drift_is_ended_with_a_reason(run: Run, api: Api, verb: str, kind: str) -> None:
+    assert run(verb, "shop", "live").code == exits.USAGE
+    api.on(f"POST environments/shop/live/{verb}/", promotion("queued", kind=kind), status=201)
+    assert kind in run(verb, "shop", "live", "--reason", "Swapped by hand").out
+    assert [asked.body for asked in api.asked] == [{"reason": "Swapped by hand"}]
+
+
 def test_retry_makes_a_new_one(run: Run, api: Api) -> None:
     api.on("POST promotions/7/retry/", promotion("queued") | {"id": 8}, status=201)
     assert "Promotion 8" in run("retry", "7").out

@@ -45,6 +45,8 @@ def cell_text(cell: Json) -> str:
     parts = [text_of(cell.get("version"))]
     if cell.get("health") == "unhealthy":
         parts[0] += " unhealthy"
+    if cell.get("drift"):
+        parts.append(f"drift ({text_of(cell['drift'].get('kind'))})")
     moving = cell.get("promotion") or {}
     if isinstance(moving, dict) and moving.get("status") in MOVING:
         parts.append(f"{text_of(moving.get('version'))} {moving['status']}")

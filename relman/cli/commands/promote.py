@@ -1,4 +1,4 @@
-"""Verbs that make a new promotion: promote, rollback, retry. All can wait for its end."""
+"""Verbs that make a new promotion: promote, rollback, revert, adopt, retry. All can wait for its end."""
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ def rollback(args: Namespace, console: Console, client: Client) -> int:
     body = {"reason": args.reason} | ({"version": args.version} if args.version else {})
     place = f"environments/{segment(args.application)}/{segment(args.phase)}/rollback/"
     return _made(client.post(place, body), args, console, client)
+
+
+def revert(args: Namespace, console: Console, client: Client) -> int:
+    """Ask for what the record says, once more."""
+    return _drifted("revert", args, console, client)
+
+
+def adopt(args: Namespace, console: Console, client: Client) -> int:
+    """Ask that what runs be the record."""
+    return _drifted("adopt", args, console, client)
+
+
+def _drifted(verb: str, args: Namespace, console: Console, client: Client) -> int:
+    place = f"environments/{segment(args.application)}/{segment(args.phase)}/{verb}/"
+    return _made(client.post(place, {"reason": args.reason}), args, console, client)
 
 
 def retry(args: Namespace, console: Console, client: Client) -> int:

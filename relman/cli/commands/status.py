@@ -61,7 +61,7 @@ def _application(slug: str, console: Console, client: Client) -> int:
     for cell in cells(row):
         place = _place(slug, phase_of(cell), client) if cell.get("environment", True) else {}
         moving = _moving(cell)
-        rows.append((phase_of(cell), place.get("version"), local(place.get("since")), place.get("health"), moving))
+        rows.append((phase_of(cell), place.get("version"), local(place.get("since")), _health(place), moving))
     console.table(("PHASE", "VERSION", "SINCE", "HEALTH", "MOVING"), rows)
     return exits.OK
 
@@ -82,6 +82,11 @@ def _place(application: str, phase: str, client: Client) -> Json:
         return {}
 
 
+def _health(place: Json) -> str | None:
+    drift = place.get("drift")
+    return f"{place.get('health')}, drift: {text_of(drift.get('text'))}" if drift else place.get("health")
+
+
 def _moving(cell: Json) -> str | None:
     moving = cell.get("promotion")
     if not isinstance(moving, dict) or moving.get("status") in exits.ENDS:
@@ -98,4 +103,9 @@ def _environment(application: str, phase: str, console: Console, client: Client)
     for name, value in (("since", local(found.get("since"))), ("digest", found.get("digest"))):
         console.say(f"{name}: {text_of(value)}")
     console.say(f"address: {text_of(found.get('address'))}")
+    drift = found.get("drift")
+    if drift:
+        console.say(f"drift since {local(drift.get('since'))}: {text_of(drift.get('text'))}")
+        others = f", or: relman adopt {application} {phase} --reason …" if drift.get("adoptable") else ""
+        console.note(f"End it with: relman revert {application} {phase} --reason …{others}")
     return exits.OK
