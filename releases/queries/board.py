@@ -284,9 +284,9 @@ def tile(view: Reader, course: Course, phase: Phase, before: int | None = None, 
 def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pending | None:
     """What comes, or what went wrong, in this place."""
     move = place.running or (place.open[-1] if place.open else trouble(course, phase))
+    if place.drift and place.live and not place.open:  # more pressing than an earlier failure
+        return Pending("drift", place.drift.short, "", None)
     if move is None:
-        if place.drift and place.live:
-            return Pending("drift", place.drift.short, "", None)
         locked = any(not hold.phase for hold in place.holds)
         return Pending("locked", "Locked", "", None) if locked else None
     said = min(nexts(view, course, phase), key=lambda one: rank(one.kind))
