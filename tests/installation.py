@@ -65,7 +65,7 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RELMAN_", "PYTEST_"))}
         return {**kept, **ports, "RELMAN_HOME": str(self.home), "RELMAN_DEMO": "1" if self.demo else ""}
 
-    def start(self, seconds: float = 120) -> None:
+    def start(self, seconds: float = 240) -> None:
         """Return once it says that it is ready (a demo: seeded too)."""
         with self.screen.open("wb") as screen:
             command = [sys.executable, "manage.py", "up"]
@@ -84,7 +84,7 @@ class Installation:
         """Everything it wrote on the screen."""
         return self.screen.read_text()
 
-    def end(self, sign: signal.Signals, seconds: float = 40) -> int:
+    def end(self, sign: signal.Signals, seconds: float = 120) -> int:
         """Send a signal and wait for the end: the exit code."""
         assert self.process is not None
         self.process.send_signal(sign)

@@ -99,7 +99,7 @@ class People:
             locale="en-GB",
             **options,
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         try:
             yield context
         finally:

@@ -9,7 +9,7 @@ from tests.browser.chromium import People, executable, launch
 from tests.browser.populate import application, numbers, populate
 from tests.browser.running import START, running_site
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items):

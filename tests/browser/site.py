@@ -61,7 +61,7 @@ class Site:
 
     def _send(self, who: str, method: str, path: str, data: bytes | None, kind: str) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {self.accounts[who].token}", "Content-Type": kind}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, f"/api/v1/{path}", data, {**headers, "Host": f"localhost:{self.port}"})
             answer = connection.getresponse()
@@ -111,7 +111,7 @@ class Site:
 
     def serves(self, application: str, phase: str, path: str = "version") -> str:
         """What the gateway answers to the release manager's token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=60)
         headers = {
             "Host": f"{application}.{phase}.localhost:{self.gateway_port}",
             "RelMan-Token": self.accounts["release-manager"].token,

@@ -56,7 +56,7 @@ def main() -> int:
     drill: Drill | None = None
     whole = False
     try:
-        drill = Drill(wanted.seed, each=6, workers=2)
+        drill = Drill(wanted.seed, each=6, workers=3, children=4)
         for run in range(wanted.runs):
             for name, row in chosen(wanted.rows):
                 play(drill, name, row, wanted.seed + run, reports)

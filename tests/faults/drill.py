@@ -54,8 +54,8 @@ Row = Callable[["Drill", Report, random.Random], None]
 class Drill:
     """A stack and a world, used for many rows: each row leaves it in peace."""
 
-    def __init__(self, seed: int, *, each: int = 4, workers: int = 2, brief: bool = False) -> None:
-        self.seed, self.brief = seed, brief
+    def __init__(self, seed: int, *, each: int = 4, workers: int = 2, children: int = 2, brief: bool = False) -> None:
+        self.seed, self.brief, self.children = seed, brief, children
         self.stack = Stack()
         self.stack.prepare()
         from tests.faults import world
@@ -82,7 +82,9 @@ class Drill:
 
     def man(self) -> None:
         """As many workers as wanted."""
-        fresh = [self.stack.worker(self.more) for _ in range(self.wanted - len(self.stack.alive()))]
+        fresh = [
+            self.stack.worker(self.more, children=self.children) for _ in range(self.wanted - len(self.stack.alive()))
+        ]
         for worker in fresh:
             worker.await_ready()
 
@@ -151,16 +153,19 @@ class Drill:
                 return
 
     def in_hand(self, pids: Iterable[int] | None) -> list[int]:
-        """The promotions that these processes hold; without processes: all that run, and whoever is next."""
+        """The promotions that these processes hold; without processes: all that run, and whoever comes next in line, as
+        many as the others leave room for. Those behind them wait for their turn, fault or no fault."""
         from django.db.models import Q
 
         from releases.models import Promotion
+        from releases.queries import turns
 
         active = Promotion.objects.filter(status__in=("running", "verifying"))
         if pids is None:
-            free = Promotion.objects.filter(status="queued").exclude(environment__in=active.values("environment"))
-            following = free.order_by("environment_id", "id").distinct("environment_id")
-            return [*active.values_list("pk", flat=True), *following.values_list("pk", flat=True)]
+            run = list(active.values_list("pk", "environment_id"))
+            busy = {environment for _, environment in run}
+            following = [turn.id for turn in turns.line() if turn.environment not in busy]
+            return [*(pk for pk, _ in run), *following[: max(1, self.wanted * self.children - len(run))]]
         hands = Q(pk=None)
         for pid in pids:
             hands |= Q(lease_owner__contains=f":{pid}:")

@@ -102,8 +102,8 @@ def rolling(drill: Drill, report: Report, dice: random.Random) -> None:
     if one:
         one.process.send_signal(signal.SIGTERM)
         report.count("rolling restart of a worker")
-        drill.stack.worker(drill.more).await_ready()
-        one.process.wait(60)
+        drill.stack.worker(drill.more, children=drill.children).await_ready()
+        one.process.wait(180)
 
 
 def broker_emptied(drill: Drill, report: Report, dice: random.Random) -> None:

@@ -24,7 +24,7 @@ def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
     answers: list[Any] = [None] * len(works)
 
     def body(number: int, work: Callable[[], Any]) -> None:
-        gate.wait(30)
+        gate.wait(120)
         try:
             answers[number] = work()
         except Exception as error:
@@ -51,7 +51,7 @@ def token(shop: Any) -> str:
 
 def call(port: int, secret: str, path: str, body: dict[str, Any], key: str) -> tuple[int, bytes]:
     """One POST to the API."""
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     head = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json", "Idempotency-Key": key}
     line.request("POST", f"/api/v1/{path}", json.dumps(body), head)
     answer = line.getresponse()

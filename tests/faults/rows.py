@@ -158,7 +158,10 @@ def default_settings(drill: Drill, report: Report, dice: random.Random) -> None:
         drill.stack.arm(point)
     for environment in dice.sample(drill.world.environments, 4):
         report.asked += drill.world.ask(environment.pk, dice) is not None
-    time.sleep(6)
+    before, end = len(drill.stack.fallen()), time.monotonic() + 60
+    while len(drill.stack.fallen()) == before and time.monotonic() < end:
+        time.sleep(0.2)
+    time.sleep(3)
     drill.stack.disarm()
     inject.worker(drill, report, dice)
     drill.peace()
@@ -179,10 +182,14 @@ def rolling_restart(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 20: workers are replaced one after the other under load; nothing fails, nothing is repeated."""
     from releases.models import Promotion
 
+    man_anew(
+        drill, {"RELMAN_LEASE": "30"}
+    )  # a lease of 3 s runs out by itself where the machine has other things to do
     drill.storm(report, dice, promotions=16, seconds=10, faults=[inject.rolling] * (1 if drill.brief else 3))
     drill.peace()
     mine = Promotion.objects.filter(pk__in=drill.world.accepted[-report.asked :])
     report.facts["taken over"] = sum(mine.values_list("takeovers", flat=True))
+    drill.more = {}
     report.facts["not succeeded"] = mine.exclude(status__in=("succeeded", "superseded")).count()
 
 

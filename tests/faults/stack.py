@@ -59,7 +59,7 @@ class Worker:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
-    def await_ready(self, seconds: float = 60) -> None:
+    def await_ready(self, seconds: float = 180) -> None:
         end = time.monotonic() + seconds
         while b" ready." not in self.log.read_bytes()[self.begin :]:
             if time.monotonic() > end or self.process.poll() is not None:
@@ -169,7 +169,7 @@ class Stack:
         self.web = self._start(
             [*command, "--log-level", "warning"], log, {"RELMAN_PORT": str(self.port), **(more or {})}
         )
-        listening(self.web, self.port, log, 60)
+        listening(self.web, self.port, log, 180)
         return self.port
 
     def unserve(self) -> None:

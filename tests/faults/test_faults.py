@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conductor import Conductor
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

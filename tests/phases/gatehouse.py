@@ -176,7 +176,7 @@ class Gatehouse:
 
     def ask(self, host: str, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Reply:
         """One request on a connection of its own; header names with _ for -."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=60)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body.encode("latin-1") or None, {"Host": host, **named})
@@ -187,7 +187,7 @@ class Gatehouse:
 
     def raw(self, request: str) -> str:
         """Bytes as they are, for what a client library would correct."""
-        with socket.create_connection(("127.0.0.1", self.place.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", self.place.port), timeout=60) as line:
             line.sendall(request.encode("latin-1"))
             answer = b""
             with suppress(TimeoutError):
@@ -228,7 +228,7 @@ class Load:
         connection: http.client.HTTPConnection | None = None
         body = b"x" * 100 if self.method == "POST" else None
         while self.going:
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             try:
                 connection.request(self.method, "/", body, {"Host": self.host, **self.headers})
                 answer = connection.getresponse()

@@ -37,7 +37,7 @@ def running(service: Service, home: Path) -> Iterator[subprocess.Popen[bytes]]:
         stop(service, process)
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 10) -> bool:
+def wait_until(what: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not what():
         if time.monotonic() > end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,10 @@ def service(name: str, script: str) -> Service:
     return Service(name, ["sh", "-c", script], ready=lambda: True, environment={"PATH": "/usr/bin:/bin"})
 
 
-def watch(keeper: Supervisor, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def watch(keeper: Supervisor, seconds: float, until: Callable[[], bool] = lambda: True) -> None:
+    """Let it work that long, and on, at most a minute, until something is true."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds or not (until() or time.monotonic() - begin > 60):
         keeper.tick()
 
 
@@ -45,7 +46,7 @@ def test_a_process_that_keeps_dying_is_started_later_and_later(
     keeper: Supervisor, said: list[str], tmp_path: Path
 ) -> None:
     keeper.batch(service("restless", "echo again; exit 3"), service("calm", "sleep 60"))
-    watch(keeper, 5)
+    watch(keeper, 5, lambda: bool(said) and "keeps dying" in said[-1])
     starts = (tmp_path / "log" / "restless.log").read_text().count("again")
     assert 3 <= starts <= 5
     assert said[0] == "restless ended with code 3 and starts again."
@@ -63,7 +64,7 @@ def test_a_process_that_cannot_start_again_does_not_end_the_others(keeper: Super
 
     failing = service("failing", "sleep 0.1")
     keeper.batch(Service(**{**vars(failing), "prepare": prepare}), service("calm", "sleep 60"))
-    watch(keeper, 2)
+    watch(keeper, 2, lambda: bool(said) and "cannot start" in said[-1])
     assert said[-1] == "failing cannot start: the disk is gone"
     assert keeper.batches[0][1].process.poll() is None
 
@@ -71,7 +72,7 @@ def test_a_process_that_cannot_start_again_does_not_end_the_others(keeper: Super
 def test_logs_stay_within_their_bound(keeper: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "LOG_LIMIT", 10_000)
     keeper.batch(service("talker", "while :; do echo 0123456789012345678901234567890123456789; sleep 0.001; done"))
-    watch(keeper, 2)
+    watch(keeper, 2, (tmp_path / "log" / "talker.log.1").exists)
     keeper.stop()
     logs = sorted((tmp_path / "log").glob("talker*"))
     assert [log.name for log in logs] == ["talker.log", "talker.log.1"]
@@ -90,10 +91,10 @@ def test_a_signal_interrupts_a_start(keeper: Supervisor) -> None:
         keeper.batch(Service(**{**vars(service("slow", "sleep 60")), "ready": lambda: False}))
 
 
-def test_what_ignores_the_polite_signal_is_killed_after_its_grace(keeper: Supervisor) -> None:
-    stubborn = service("stubborn", "trap '' TERM; while :; do sleep 0.1; done")
+def test_what_ignores_the_polite_signal_is_killed_after_its_grace(keeper: Supervisor, tmp_path: Path) -> None:
+    stubborn = service("stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.1; done")
     keeper.batch(Service(**{**vars(stubborn), "grace": 0.5}))
     process = keeper.batches[0][0].process
-    time.sleep(0.3)
+    watch(keeper, 0, lambda: "deaf" in (tmp_path / "log" / "stubborn.log").read_text())
     keeper.stop()
     assert process.returncode == -signal.SIGKILL

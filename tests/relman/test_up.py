@@ -36,7 +36,7 @@ def serves(installation: Installation) -> bool:
     """Web and gateway accept connections."""
     for port in (installation.port, installation.gateway_port):
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
         except OSError:
             return False
     return True
@@ -82,7 +82,7 @@ def test_kill_of_up_itself_leaves_nothing_and_the_next_start_is_clean(installati
     installation.start()
     assert len(installation.processes()) >= len(SERVICES)
     installation.end(signal.SIGKILL)
-    assert wait_until(lambda: not installation.processes(), 15) is not None, installation.processes()
+    assert wait_until(lambda: not installation.processes(), 60) is not None, installation.processes()
     installation.start()
     assert serves(installation)
     installation.end(signal.SIGKILL)
@@ -100,7 +100,7 @@ def deploy(installation: Installation) -> int:
     record.write_text(json.dumps({**what, "log": str(installation.home / "log" / "deployed.log")}))
     supervisor = Supervisor(layout)
     supervisor.start("instance", record)
-    wait_until(lambda: supervisor.programs()["instance"].state == "RUNNING", 10)
+    wait_until(lambda: supervisor.programs()["instance"].state == "RUNNING", 60)
     return supervisor.programs()["instance"].pid
 
 
@@ -113,11 +113,11 @@ def test_deployed_applications_end_with_up_but_outlive_their_supervisor(
     assert "sleep" in deployed.read_text()
     (supervisor,) = installation.mains("supervisord.py")
     os.kill(supervisor, signal.SIGKILL)
-    assert wait_until(lambda: bool(installation.mains("supervisord.py") - {supervisor}), 5) is not None
+    assert wait_until(lambda: bool(installation.mains("supervisord.py") - {supervisor}), 60) is not None
     time.sleep(1)
     assert "sleep" in deployed.read_text()
     installation.end(sign)
-    assert wait_until(lambda: not deployed.exists() and not installation.processes(), 20) is not None
+    assert wait_until(lambda: not deployed.exists() and not installation.processes(), 60) is not None
 
 
 def test_two_run_side_by_side_but_not_in_one_place(installation: Installation, tmp_path: Path) -> None:

@@ -84,9 +84,10 @@ BAD: dict[str, tuple[Talk, str]] = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_answer_ends_at_its_limit(answering: Callable[[Talk], Callable[[float], Probe]], case: str) -> None:
     talk, sentence = BAD[case]
+    limit = 0.5 if "in time" in sentence else 10.0  # what is answered at once gets the time of a busy machine
     began = time.monotonic()
-    probe = answering(talk)(0.5)
-    assert time.monotonic() - began < 1.5
+    probe = answering(talk)(limit)
+    assert time.monotonic() - began < limit + 4  # each of those that take their time would take five seconds or more
     assert not probe.healthy and not probe.exited
     assert sentence in probe.sentence
     assert probe.sentence.endswith(".")
@@ -95,13 +96,11 @@ def test_a_bad_answer_ends_at_its_limit(answering: Callable[[Talk], Callable[[fl
 def test_health_and_version_share_one_limit(answering: Callable[[Talk], Callable[[float], Probe]]) -> None:
     def slow(connection: socket.socket) -> None:
         connection.recv(4096)
-        time.sleep(0.4)
+        time.sleep(0.8)
         connection.sendall(OK + b"Content-Length: 3\r\n\r\n1.0")
 
-    began = time.monotonic()
-    assert "/version did not answer in time" in answering(slow)(0.6).sentence
-    assert time.monotonic() - began < 1.0
-    assert answering(slow)(2.0).version == "1.0"
+    assert "/version did not answer in time" in answering(slow)(1.5).sentence
+    assert answering(slow)(30.0).version == "1.0"
 
 
 def test_the_version_is_plain_text_and_the_host_is_the_environments(

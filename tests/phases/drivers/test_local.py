@@ -235,9 +235,9 @@ def test_a_process_that_ends_at_once_is_seen_at_once(local: Installation, comman
     context = local.context(local.target(), local.package(command=command))
     began = time.monotonic()
     local.deploy(context)
-    probe = local.probe(context, seconds=1)
+    probe = local.probe(context)
     assert probe.exited and not probe.healthy
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # and not only when verification's time is over
 
 
 def test_all_children_end_also_those_that_left_the_process_group(local: Installation, wait: Wait) -> None:
@@ -334,7 +334,7 @@ def test_a_migration_that_is_stopped(local: Installation, resume: str, kind: typ
     context = migration(local, "sleep 4322", f"resume = '{resume}'\n", stop=asked)
     result = local.driver.run("migrate", context)
     assert isinstance(result, kind) and "aborted by Ann" in str(result)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 60
 
 
 def test_a_new_worker_ends_the_migration_of_the_one_it_replaced(local: Installation) -> None:

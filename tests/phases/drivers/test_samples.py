@@ -76,7 +76,7 @@ def test_payments_take_a_payment(local: Installation, tmp_path: Path) -> None:
     address = started(local, context)
     local.probe(context)
     form = urllib.parse.urlencode({"payer": "Ann <b>", "amount": "12.50"}).encode()
-    with urllib.request.urlopen(f"http://{address}/pay", data=form, timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{address}/pay", data=form, timeout=30) as answer:
         page = answer.read().decode()
     assert "Ann &lt;b&gt;" in page and "12.50" in page
 
@@ -93,7 +93,7 @@ def test_a_version_that_is_not_healthy(
 ) -> None:
     context = deployed(local, packed("payments", "3.0.0", tmp_path, **facts))
     started(local, context)
-    probe = local.probe(context, seconds=1)
+    probe = local.probe(context)
     assert (probe.healthy, probe.exited, probe.sentence) == (False, False, sentence)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -21,7 +22,7 @@ def test_a_websocket_passes_in_both_directions(house: Gatehouse, relman: Backend
         echo = threading.Thread(target=_echo, args=(listener,), daemon=True)
         echo.start()
         server_slots(house, 7, port)
-        with socket.create_connection(("127.0.0.1", house.place.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", house.place.port), timeout=60) as line:
             line.sendall(
                 f"GET /socket HTTP/1.1\r\nHost: {QA.host}\r\nRelMan-Token: good\r\nConnection: Upgrade\r\n"
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -87,13 +88,13 @@ def test_a_stream_arrives_piece_by_piece(house: Gatehouse) -> None:
                 _until(connection, b"\r\n\r\n")
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
                 connection.sendall(b"5\r\nfirst\r\n")
-                go_on.wait(10)
+                go_on.wait(60)
                 connection.sendall(b"4\r\nlast\r\n0\r\n\r\n")
 
         thread = threading.Thread(target=stream, daemon=True)
         thread.start()
         server_slots(house, 8, listener.getsockname()[1])
-        with socket.create_connection(("127.0.0.1", house.place.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", house.place.port), timeout=60) as line:
             line.sendall(f"GET / HTTP/1.1\r\nHost: {LIVE.host}\r\n\r\n".encode())
             assert b"200 OK" in _until(line, b"first")
             go_on.set()
@@ -133,9 +134,13 @@ def test_switching_under_a_steady_load_loses_no_request(house: Gatehouse, keep: 
     old.remember = new.remember = False
     house.switch(8, old)
     with Load(house.place.port, LIVE.host, clients=4, keep=keep, method=method) as load:
-        for number in range(60):
+        end = time.monotonic() + 60
+        for number in itertools.count():
             house.switch(8, *([new], [old], [old, new])[number % 3])
             time.sleep(0.02)
+            busy = min(load.served["old"], load.served["new"]) > 20
+            if (number >= 60 and busy) or time.monotonic() > end:
+                break
     assert load.lost == []
     assert load.served["old"] > 20 and load.served["new"] > 20
     old.stop()
@@ -207,5 +212,5 @@ def test_a_look_ends_at_its_limit(house: Gatehouse, monkeypatch: pytest.MonkeyPa
         server_slots(house, 8, listener.getsockname()[1])
         started = time.monotonic()
         probe.check(house.place, LIVE)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 5.5  # the drip itself takes six
     thread.join(10)
