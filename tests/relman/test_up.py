@@ -55,7 +55,7 @@ def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Inst
             (before,) = installation.mains(word)
             family = [pid for pid, command in installation.processes().items() if word in command]
             os.kill(before, signal.SIGKILL)
-            took = wait_until(partial(replaced, installation, word, before), 5)
+            took = wait_until(partial(replaced, installation, word, before), 60)
             assert took is not None, f"{word} did not come back:\n{installation.said()}"
             assert not set(family) & set(installation.processes()), f"{word} left something behind"
         assert wait_until(lambda: serves(installation), 60) is not None
