@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -17,6 +19,12 @@ def ring(promotion: Promotion) -> None:
     """Wake a worker for this promotion after commit. The outbox row makes it certain; the claim removes it."""
     Outbox.objects.create(promotion=promotion, due_at=Now())
     transaction.on_commit(lambda: ring_now(promotion.pk), robust=True)
+
+
+def ring_each(promotions: Iterable[int]) -> None:
+    """Wake a worker for each of these after commit; their outbox rows are there already."""
+    for pk in promotions:
+        transaction.on_commit(lambda pk=pk: ring_now(pk), robust=True)  # type: ignore[misc]
 
 
 def ring_now(promotion_id: int) -> None:

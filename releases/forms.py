@@ -23,6 +23,12 @@ class Reason(forms.Form):
     reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
 
 
+class Maintenance(Reason):
+    """Begin or end it."""
+
+    on = forms.ChoiceField(choices=[("yes", "Begin"), ("no", "End")])
+
+
 class Confirm(forms.Form):
     """Nothing to type."""
 
@@ -59,6 +65,8 @@ class Promote(Comment):
         error_messages={"invalid": "Write it like 2026-06-17T06:00."},
     )
     allow_lower = forms.BooleanField(required=False)
+    emergency = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
 
 
 class RollBack(Reason):
@@ -68,6 +76,7 @@ class RollBack(Reason):
     configuration = forms.ChoiceField(
         choices=[("then", "As it ran then"), ("now", "Today's"), ("today", "Today's")], initial="then"
     )
+    emergency = forms.BooleanField(required=False)
     confirm = forms.CharField(required=False, max_length=63)
 
     def __init__(self, *args: Any, confirm: str = "", **kwargs: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import close_old_connections
 
@@ -33,12 +35,12 @@ def load(**_: object) -> None:
 
 
 @worker_ready.connect
-def start_sweep(**_: object) -> None:
-    """Every worker sweeps, so that no beat is a single point of failure."""
+def start_sweep(sender: Any = None, **_: object) -> None:
+    """Every worker sweeps, so that no beat is a single point of failure. It says how many processes it has."""
     from releases import daily
     from releases.engine import sweep
 
-    sweep.start("worker")
+    sweep.start("worker", slots=int(getattr(getattr(sender, "controller", None), "concurrency", 0) or 1))
     daily.start()
 
 

@@ -17,11 +17,19 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     known = bool(user and user.is_authenticated)
     return {
         "shell": SimpleLazyObject(lambda: _shell(request)) if known else None,
+        "maintenance": SimpleLazyObject(_maintenance) if known else None,
         "organisation": settings.ORGANISATION,
         "theme": user.theme if user and known else request.COOKIES.get("relman_theme", ""),
         "drawn": int(time.time() * 1000),
         "zone": get_current_timezone_name(),
     }
+
+
+def _maintenance() -> Any:
+    """For the admin's pages, which have no shell around them."""
+    from releases.queries.maintenance import held_now
+
+    return held_now()
 
 
 def _shell(request: HttpRequest) -> Any:

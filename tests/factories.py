@@ -108,6 +108,17 @@ def environment(made: Shop, phase: Phase, script: Mapping[str, Any]) -> Environm
     return Environment.objects.select_related("application__pipeline", "phase__pipeline").get(pk=one.pk)
 
 
+QUICK: dict[str, Any] = {"steps": 1, "verify": False, "cleanup": False, "durable": False}
+
+
+def beside(first: Shop, slug: str, phase: str = "dev") -> Shop:
+    """One more application of the same pipeline and people, with one environment on a quick script."""
+    one = places.create_application(first.pipeline, actor=administrator(), name=slug.title(), slug=slug)
+    made = Shop(first.pipeline, one, first.people)
+    made.environments[phase] = environment(made, first.phase(phase), QUICK)
+    return made
+
+
 def run(promotion: Promotion, *, visits: int = 20) -> Promotion:
     """Let the engine visit a promotion until nothing is left to do now."""
     for _ in range(visits):

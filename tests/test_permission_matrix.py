@@ -113,6 +113,12 @@ promotion-resolve          GET      302  404  200  200  200  200  200  200  200 
 promotion-resolve          POST     302  404  403  403  403  403  302  302  403  403
 promotion-reject           GET      302  404  200  200  200  200  200  200  200  200
 promotion-reject           POST     302  404  403  302  403  302  403  403  403  403
+promotion-expedite         GET      302  404  200  200  200  200  200  200  200  200
+promotion-expedite         POST     302  404  403  403  403  403  403  302  403  403
+maintenance                GET      302  200  200  200  200  200  200  200  200  200
+maintenance                POST     302  403  403  403  403  403  403  403  403  302
+maintenance-status         GET      302  200  200  200  200  200  200  200  200  200
+maintenance-banner         GET      302  200  200  200  200  200  200  200  200  200
 pipeline                   GET      302  404  200  200  200  200  200  200  200  200
 pipeline                   POST     302  404  403  403  403  403  302  403  403  302
 pipeline-new               GET      302  403  403  403  403  403  403  403  403  200
@@ -174,10 +180,13 @@ api-promotion-approve      POST     401  404  403  200  403  200  403  403  403 
 api-promotion-reject       POST     401  404  403  200  403  200  403  403  403  403
 api-promotion-withdraw     POST     401  404  409  409  409  409  409  409  409  409
 api-promotion-cancel       POST     401  404  403  403  403  403  403  200  403  403
+api-promotion-expedite     POST     401  404  403  403  403  403  403  200  403  403
 api-promotion-abort        POST     401  404  403  403  403  403  403  200  403  403
 api-promotion-resolve      POST     401  404  403  403  403  403  200  200  403  403
 api-promotion-retry        POST     401  404  403  403  403  403  403  201  403  403
 api-board                  GET      401  200  200  200  200  200  200  200  200  200
+api-maintenance            GET      401  200  200  200  200  200  200  200  200  200
+api-maintenance            POST     401  403  403  403  403  403  403  403  403  200
 api-events                 GET      401  200  200  200  200  200  200  200  200  200
 """
 LIVE, WAITING = "/promotions/{live}/", "/promotions/{waiting}/"
@@ -235,6 +244,10 @@ ADDRESSES: dict[str, str] = {
     "promotion-retry": f"{WAITING}retry/",
     "promotion-resolve": f"{WAITING}resolve/",
     "promotion-reject": f"{WAITING}reject/",
+    "promotion-expedite": f"{WAITING}expedite/",
+    "maintenance": "/maintenance/",
+    "maintenance-status": "/maintenance/status/",
+    "maintenance-banner": "/maintenance/banner/",
     "pipeline": "/pipelines/shop/",
     "pipeline-new": "/pipelines/new/",
     "pipeline-edit": "/pipelines/shop/edit/",
@@ -282,6 +295,8 @@ ADDRESSES: dict[str, str] = {
     "api-promotion-abort": f"{V1}promotions/{{waiting}}/abort/",
     "api-promotion-resolve": f"{V1}promotions/{{waiting}}/resolve/",
     "api-promotion-retry": f"{V1}promotions/{{waiting}}/retry/",
+    "api-promotion-expedite": f"{V1}promotions/{{waiting}}/expedite/",
+    "api-maintenance": f"{V1}maintenance/",
     "api-board": f"{V1}board/",
     "api-events": f"{V1}events/",
 }
@@ -307,6 +322,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "component-new": {"kind": "database", "name": "Orders"},
     "promotion-resolve": {"as": "failed", **WHY},
     "promotion-reject": NO,
+    "promotion-expedite": WHY,
+    "maintenance": {"on": "yes", **WHY},
     "pipeline": {"earlier": "stage"},
     "pipeline-new": {"name": "Another", "layout": "demo-live"},
     "pipeline-edit": {"name": "Shop"},
@@ -328,6 +345,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-rollback": {"version": "1.0.0", **WHY},
     "api-promotions": MOVE,
     "api-promotion-reject": NO,
+    "api-promotion-expedite": WHY,
+    "api-maintenance": {"on": True, **WHY},
     "api-promotion-resolve": {"as": "failed"},
 }
 UPLOADS = ("release-new", "api-releases")

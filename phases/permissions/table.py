@@ -15,7 +15,7 @@ RIGHTS: dict[str, str] = {
     "configure": "change infrastructure and configuration of",
     "roll_back": "roll back in",
     "freeze": "freeze or lock",
-    "break_glass": "override gates of",
+    "break_glass": "override gates or use the emergency lane of",
     "manage_access": "decide who may do what in",
 }
 """Right -> the words of "you may not … Live"."""

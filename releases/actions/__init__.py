@@ -2,6 +2,8 @@
 
 from .approve import approve, reject, withdraw_approval
 from .drift import adopt, revert
+from .emergency import expedite
+from .maintenance import begin_maintenance, end_maintenance
 from .promote import request_promotion, retry
 from .publish import publish_release
 from .rollback import roll_back
@@ -12,7 +14,10 @@ __all__ = [
     "abort",
     "adopt",
     "approve",
+    "begin_maintenance",
     "cancel",
+    "end_maintenance",
+    "expedite",
     "publish_release",
     "quarantine",
     "reject",

@@ -7,6 +7,7 @@ from datetime import datetime
 from phases import permissions
 from phases.models import Environment
 from releases import statuses
+from releases.actions.emergency import allow
 from releases.models import Promotion, Release
 from releases.placing import Wish, place
 from releases.transitions import advance
@@ -25,14 +26,17 @@ def request_promotion(
     not_before: datetime | None = None,
     not_after: datetime | None = None,
     allow_lower: bool = False,
+    emergency: bool = False,
+    reason: str = "",
 ) -> Promotion:
     """Ask to bring a release into an environment. `waiting`, or `queued` when nothing waits.
 
-    Forbidden without *promote* (and *roll back*, to allow a lower version); Refused, with
-    every verdict, when a gate has failed.
+    Forbidden without *promote* (and *roll back*, to allow a lower version; and *break glass*, for the emergency
+    lane, which needs a `reason`); Refused, with every verdict, when a gate has failed.
     """
     permissions.require(actor, "promote", environment)
-    wish = Wish(comment, not_before, not_after, allow_lower)
+    lane = allow(environment, actor=actor, reason=reason) if emergency else ""
+    wish = Wish(comment, not_before, not_after, allow_lower, emergency=lane)
     if allow_lower:
         permissions.require(actor, "roll_back", environment)
         if not comment.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phases import permissions
 from phases.models import Environment
+from releases.actions.emergency import allow
 from releases.models import Promotion, Release
 from releases.placing import Wish, place
 from releases.queries.way_back import way_back
@@ -20,16 +21,19 @@ def roll_back(
     reason: str,
     release: Release | None = None,
     configuration: str = "then",
+    emergency: bool = False,
 ) -> Promotion:
     """Return to a release that succeeded here; without one named, to the last good one before what is live.
 
     `configuration`: then (as it ran), or today. One reason; approvals are not asked for.
+    `emergency`: to the front of the queue, for the same reason; needs *break glass*.
     """
     permissions.require(actor, "roll_back", environment)
     if not reason.strip():
         raise Invalid("A rollback needs a reason.", fields={"reason": ["Say why."]})
     if configuration not in ("then", "today"):
         raise Invalid("Choose the configuration.", fields={"configuration": ["Say then or today."]})
+    lane = allow(environment, actor=actor, reason=reason) if emergency else ""
     chosen = release or way_back(environment).release
     if chosen is None:
         raise Conflict(f"No other release has succeeded in {environment.phase} yet, so there is no way back.")
@@ -38,4 +42,5 @@ def roll_back(
             f"{chosen.version} has never run in {environment.phase}. Roll back to one that did, or promote it.",
             code="never_ran_here",
         )
-    return place(chosen, environment, Wish(reason, rollback=True, configuration=configuration), actor=actor)
+    wish = Wish(reason, rollback=True, configuration=configuration, emergency=lane)
+    return place(chosen, environment, wish, actor=actor)

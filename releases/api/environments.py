@@ -52,7 +52,7 @@ class RollBack(View):
         version = said.pop("version", None)
         release = queries.get_release(self.actor, application, version) if version else None
         promotion = actions.roll_back(environment, actor=self.actor, release=release, **said)
-        return Response(promotion_shown(promotion), status=201)
+        return Response(promotion_shown(promotion, self.actor), status=201)
 
 
 class Drifted(View):
@@ -62,7 +62,7 @@ class Drifted(View):
         """Find, act, show."""
         environment = queries.get_environment(self.actor, application, phase)
         promotion = verb(environment, actor=self.actor, **self.read(shapes.Reason))
-        return Response(promotion_shown(promotion), status=201)
+        return Response(promotion_shown(promotion, self.actor), status=201)
 
 
 class Revert(Drifted):

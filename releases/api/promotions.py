@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from releases import actions, queries, statuses
 from releases.api import serializers as shapes
 from releases.models import Promotion
+from relman.actors import Actor
 from relman.api import Body, View, flag, number, one_of, text
 from relman.schema import made, page_of
 
@@ -61,7 +62,7 @@ class Promotions(View):
         release = queries.get_release(self.actor, said["application"], said.pop("version"))
         environment = queries.get_environment(self.actor, said.pop("application"), said.pop("phase"))
         promotion = actions.request_promotion(release, environment, actor=self.actor, **said)
-        return Response(promotion_shown(promotion), status=201)
+        return Response(promotion_shown(promotion, self.actor), status=201)
 
 
 class OnePromotion(View):
@@ -70,7 +71,7 @@ class OnePromotion(View):
     @extend_schema(responses=shapes.PromotionInFull)
     def get(self, request: Request, number: int) -> Response:
         """Read a promotion: steps, what every gate says now, approvals."""
-        return Response(promotion_shown(queries.get_promotion(self.actor, number)))
+        return Response(promotion_shown(queries.get_promotion(self.actor, number), self.actor))
 
 
 class Log(View):
@@ -111,7 +112,8 @@ class Verb(View):
     def answer(self, number: int) -> Response:
         """Find, act, show."""
         promotion = queries.get_promotion(self.actor, number)
-        return Response(promotion_shown(self.act(promotion, self.read(self.body))), status=self.status)
+        done = self.act(promotion, self.read(self.body))
+        return Response(promotion_shown(done, self.actor), status=self.status)
 
 
 class Approve(Verb):
@@ -172,6 +174,21 @@ class Cancel(Verb):
         return actions.cancel(promotion, actor=self.actor, **said)
 
 
+class Expedite(Verb):
+    """Before everything else."""
+
+    body = shapes.Reason
+
+    @extend_schema(request=shapes.Reason, responses=shapes.PromotionInFull)
+    def post(self, request: Request, number: int) -> Response:
+        """Move a promotion that has not started to the front of the queue. Its gates stay as they are."""
+        return self.answer(number)
+
+    def act(self, promotion: Promotion, said: dict[str, Any]) -> Promotion:
+        """Move it."""
+        return actions.expedite(promotion, actor=self.actor, **said)
+
+
 class Abort(Verb):
     """While it runs."""
 
@@ -219,7 +236,8 @@ class Retry(Verb):
 
 def with_names(rows: QuerySet[Promotion]) -> QuerySet[Promotion]:
     """With all that a line of a list shows, in one query."""
-    return rows.select_related("release__application", "environment__phase", "requested_by", "replaces")
+    people = ("requested_by", "emergency_by")
+    return rows.select_related("release__application", "environment__phase", "replaces", *people)
 
 
 def is_over(promotion: Promotion) -> bool:
@@ -227,10 +245,10 @@ def is_over(promotion: Promotion) -> bool:
     return not promotion.is_open and promotion.cleanup != "due"
 
 
-def promotion_shown(promotion: Promotion) -> Any:
-    """A promotion as the API shows it, with today's verdicts while they still matter."""
+def promotion_shown(promotion: Promotion, actor: Actor) -> Any:
+    """A promotion as the API shows it, with today's verdicts and its place in the queue while they still matter."""
     verdicts = queries.verdicts_of(promotion) if promotion.is_open else []
     # The steps of the way back are news only when they are walked.
     steps = [step for step in promotion.steps.all() if step.when != "undo" or step.status != "pending"]
-    promotion.__dict__.update(verdicts=verdicts, shown=steps)
+    promotion.__dict__.update(verdicts=verdicts, shown=steps, queue=queries.queue_of(actor, promotion))
     return shapes.PromotionInFull(promotion).data

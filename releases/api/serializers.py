@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from phases.serializers import Account
+from releases.api.queueing import QueueShown
 from releases.models import Approval, Change, Promotion, Release, Step
 from relman.api import Body
 
@@ -184,25 +185,29 @@ class PromotionShown(serializers.ModelSerializer[Promotion]):
     replaces = serializers.CharField(source="replaces.version", allow_null=True, default=None)
     retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     superseded_by = serializers.IntegerField(source="superseded_by_id", allow_null=True)
+    emergency_by = Account(allow_null=True)
 
     class Meta:
         model = Promotion
         fields = [
             "id", "application", "version", "phase", "kind", "status", "reason", "comment", "digest", "seal",
             "replaces", "retry_of", "superseded_by", "allow_lower", "requested_by", "requested_at", "not_before",
-            "not_after", "approve_before", "queued_at", "started_at", "finished_at",
+            "not_after", "approve_before", "queued_at", "started_at", "finished_at", "emergency_at",
+            "emergency_by", "emergency_reason",
         ]  # fmt: skip
 
 
 class PromotionInFull(PromotionShown):
-    """A promotion with its steps, its gates' verdicts and its approvals."""
+    """A promotion with its steps, its gates' verdicts, its approvals and its place in the queue."""
+
+    queue = QueueShown(allow_null=True)
 
     steps = StepShown(many=True, source="shown")
     verdicts = VerdictShown(many=True)
     approvals = ApprovalShown(many=True)
 
     class Meta(PromotionShown.Meta):
-        fields = [*PromotionShown.Meta.fields, "steps", "verdicts", "approvals"]
+        fields = [*PromotionShown.Meta.fields, "queue", "steps", "verdicts", "approvals"]
 
 
 class NewPromotion(Body):
@@ -215,6 +220,8 @@ class NewPromotion(Body):
     not_before = serializers.DateTimeField(required=False, allow_null=True)
     not_after = serializers.DateTimeField(required=False, allow_null=True)
     allow_lower = serializers.BooleanField(required=False)
+    emergency = serializers.BooleanField(required=False, help_text="To the front of the queue; needs a reason")
+    reason = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 
 
 class Comment(Body):
@@ -249,6 +256,7 @@ class Rollback(Body):
     version = serializers.CharField(max_length=128, required=False)
     reason = serializers.CharField(max_length=LONGEST_TEXT)
     configuration = serializers.ChoiceField(choices=["then", "today"], required=False)
+    emergency = serializers.BooleanField(required=False, help_text="To the front of the queue, for this reason")
 
 
 class Reason(Body):
@@ -369,25 +377,3 @@ class BoardRow(serializers.Serializer[Any]):
     pipeline = serializers.CharField()
     phases = Cell(many=True)
     next = NextShown()
-
-
-class EventShown(serializers.Serializer[Any]):
-    """One verb, done or refused."""
-
-    id = serializers.IntegerField()
-    at = serializers.DateTimeField()
-    verb = serializers.CharField()
-    outcome = serializers.ChoiceField(choices=["done", "refused"])
-    actor = serializers.CharField(source="actor_name")
-    role = serializers.CharField(source="actor_role")
-    via = serializers.CharField()
-    address = serializers.CharField()
-    token = serializers.CharField(help_text="Its prefix")
-    subject = serializers.CharField()
-    application = serializers.CharField()
-    phase = serializers.CharField()
-    version = serializers.CharField()
-    promotion = serializers.IntegerField(source="promotion_id", allow_null=True)
-    detail = serializers.CharField()
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)

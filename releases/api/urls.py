@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from phases import api as phases
-from releases.api import board, environments, events, promotions, releases
+from releases.api import board, environments, events, maintenance, promotions, releases
 from relman.api import unknown
 
 urlpatterns = [
@@ -46,10 +46,12 @@ urlpatterns = [
     path("promotions/<int:number>/reject/", promotions.Reject.as_view(), name="api-promotion-reject"),
     path("promotions/<int:number>/withdraw/", promotions.Withdraw.as_view(), name="api-promotion-withdraw"),
     path("promotions/<int:number>/cancel/", promotions.Cancel.as_view(), name="api-promotion-cancel"),
+    path("promotions/<int:number>/expedite/", promotions.Expedite.as_view(), name="api-promotion-expedite"),
     path("promotions/<int:number>/abort/", promotions.Abort.as_view(), name="api-promotion-abort"),
     path("promotions/<int:number>/resolve/", promotions.Resolve.as_view(), name="api-promotion-resolve"),
     path("promotions/<int:number>/retry/", promotions.Retry.as_view(), name="api-promotion-retry"),
     path("board/", board.Board.as_view(), name="api-board"),
+    path("maintenance/", maintenance.Maintenance.as_view(), name="api-maintenance"),
     path("events/", events.Events.as_view(), name="api-events"),
     re_path(r"^", unknown),
 ]

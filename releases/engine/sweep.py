@@ -38,12 +38,12 @@ _thread: threading.Thread | None = None
 _end = threading.Event()
 
 
-def start(kind: str) -> None:
-    """Begin sweeping in this process; a second call does nothing."""
+def start(kind: str, *, slots: int = 0) -> None:
+    """Begin sweeping in this process; a second call does nothing. `slots`: promotions that it can work at once."""
     global _thread
     if _thread is None or not _thread.is_alive():
         _end.clear()
-        _thread = threading.Thread(target=_run, args=(kind,), name="sweep", daemon=True)
+        _thread = threading.Thread(target=_run, args=(kind, slots), name="sweep", daemon=True)
         _thread.start()
 
 
@@ -52,12 +52,12 @@ def stop() -> None:
     _end.set()
 
 
-def _run(kind: str) -> None:
+def _run(kind: str, slots: int) -> None:
     pause = spread(0.1, 1.0)
     while not _end.wait(pause):
         try:
             close_old_connections()
-            beat(kind)
+            beat(kind, slots)
             swept = round_once()
             health.begin()
             pause = _pause() if swept else settings.SWEEP * spread(0.3, 0.6)
@@ -165,10 +165,10 @@ def tidy() -> None:
     uploads.clean_staging(older_than=timedelta(hours=24))
 
 
-def beat(kind: str) -> None:
-    """Say that this process lives."""
+def beat(kind: str, slots: int = 0) -> None:
+    """Say that this process lives, and how many promotions it can work at once."""
     name = f"{kind}:{socket.gethostname()[:60]}:{os.getpid()}"
-    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": Now()})
+    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": Now(), "detail": {"slots": slots}})
 
 
 def workers_alive() -> bool:

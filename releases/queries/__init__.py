@@ -22,9 +22,11 @@ from .lookups import (
     visible_promotions,
     visible_releases,
 )
+from .maintenance import state as maintenance_state
 from .offers import preview, verdicts_of
 from .pipeline import phase_page, pipeline_page
 from .promotion import promotion_log, promotion_page
+from .queue import queue_of
 from .release import compare, release_page, withdraw_dialog
 from .search import search
 from .shell import shell
@@ -54,12 +56,14 @@ __all__ = [
     "lock_dialog",
     "log",
     "log_text",
+    "maintenance_state",
     "phase_page",
     "pipeline_page",
     "preview",
     "promote_dialog",
     "promotion_log",
     "promotion_page",
+    "queue_of",
     "release_page",
     "releases_page",
     "rollback_dialog",

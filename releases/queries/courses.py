@@ -16,7 +16,10 @@ from django.db.models.functions import Now
 
 from phases import permissions
 from phases.models import Application, Environment, Grant, Phase, User, Variable
+from releases.queries import maintenance
+from releases.queries.maintenance import Held
 from releases.queries.places import Build, Move, Place, build_of, newest_release, places, reached
+from relman import clock
 from relman.actors import Actor
 
 
@@ -61,6 +64,8 @@ class Reader:
     names: dict[int, str] = field(default_factory=dict)
     reached: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """Release -> phases where it has succeeded."""
+    maintenance: Held | None = None
+    """While it is on, nothing starts."""
     keys: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """Environment -> required keys that it sets."""
 
@@ -83,18 +88,19 @@ def reader(actor: Actor, phases: QuerySet[Phase] | None = None) -> Reader:
     chosen = Phase.objects.filter(pipeline__in=permissions.visible_pipelines(actor)) if phases is None else phases
     rows = (
         chosen.select_related("pipeline", "pipeline__prerelease_until")
-        .annotate(now=Now(), mine=ArraySubquery(mine))
+        .annotate(now=Now(), mine=ArraySubquery(mine), maintenance=maintenance.current())
         .order_by("pipeline__name", "pipeline_id", "position")
     )
     found = list(rows)
-    now = found[0].now if found else _now()
-    return Reader(actor, now, {one.pk: one for one in found}, {one.pk: sorted(set(one.mine)) for one in found})
-
-
-def _now() -> datetime:
-    from relman import clock
-
-    return clock.now()
+    if not found:
+        return Reader(actor, clock.now(), {}, maintenance=maintenance.held_now())
+    return Reader(
+        actor,
+        found[0].now,
+        {one.pk: one for one in found},
+        {one.pk: sorted(set(one.mine)) for one in found},
+        maintenance=maintenance.held_of(found[0].maintenance),
+    )
 
 
 def load(

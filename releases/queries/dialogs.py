@@ -45,6 +45,7 @@ class PromoteOffer:
     usual: float | None
     lower: bool
     versions: list[str]
+    may_expedite: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
             usual=usual_seconds(environment.pk),
             lower=lower and _only_version(offer.verdicts),
             versions=_versions(chosen, release),
+            may_expedite=permissions.can(actor, "break_glass", environment),
         )
     )
 
@@ -140,6 +142,7 @@ class RollbackOffer:
     reason: str
     live: bool
     usual: float | None
+    may_expedite: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
             reason=offer.reason if offer else none,
             live=last.pk == environment.phase_id,
             usual=usual_seconds(environment.pk),
+            may_expedite=permissions.can(actor, "break_glass", environment),
         )
     )
 

@@ -75,7 +75,7 @@ def rank(kind: str) -> int:
 def nexts(view: Reader, course: Course, phase: Phase) -> list[Next]:
     """All that is about to happen, or keeps from happening, in one place."""
     place = course.places[phase.pk]
-    found = [_pending(view, course, phase, move) for move in place.open]
+    found = [_pending(view, course, phase, move) for move in sorted(place.open, key=_turn)]
     ended = trouble(course, phase)
     if ended and (ended.status == "errored" or not place.open):
         found.append(_ended(view, course, phase, ended))
@@ -110,7 +110,7 @@ def _pending(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
     if move.status in statuses.ACTIVE:
         return _running(view, move)
     if move.status == "queued":
-        return _queued(course.places[phase.pk], move)
+        return _queued(view, course.places[phase.pk], move)
     return _waiting(view, course, phase, move)
 
 
@@ -137,11 +137,21 @@ def _running(view: Reader, move: Move) -> Next:
     return Next("running", text, since=move.started_at, action=Action("watch", "Watch", _promotion(move)))
 
 
-def _queued(place: Place, move: Move) -> Next:
+def _queued(view: Reader, place: Place, move: Move) -> Next:
     front = next((one for one in place.open if one.id != move.id and one.status in statuses.ACTIVE), None)
-    front = front or next((one for one in place.open if one.id < move.id and one.status == "queued"), None)
+    front = front or next((one for one in place.open if one.status == "queued" and _turn(one) < _turn(move)), None)
     text = f"Queued behind **{front.build.version}**" if front else f"**{move.build.version}** starts in a moment"
+    if view.maintenance:
+        text = f"**{move.build.version}** starts when the maintenance ends"
+    elif move.emergency_at:
+        text = f"Emergency: {text}" if front else f"Emergency: **{move.build.version}** starts next"
     return Next("queued", text, since=move.queued_at, action=Action("watch", "Watch", _promotion(move)))
+
+
+def _turn(move: Move) -> tuple[bool, float, int]:
+    """Sorts as promotions of one environment start: the emergency lane first, then the oldest; `turns` has the same."""
+    lane = move.emergency_at
+    return lane is None, lane.timestamp() if lane else 0.0, move.id
 
 
 def _waiting(view: Reader, course: Course, phase: Phase, move: Move) -> Next:

@@ -89,6 +89,8 @@ class Move:
     rules: tuple[dict[str, Any], ...] = ()
     marks: tuple[Mark, ...] = ()
     steps: tuple[Line, ...] = ()
+    emergency_at: datetime | None = None
+    """Since when it is in the emergency lane."""
     usual: float | None = None
     """Seconds: median of the last five that succeeded here; None with fewer than three."""
 
@@ -202,7 +204,7 @@ def _promotions(chosen: QuerySet[Promotion]) -> Iterable[Mapping[str, Any]]:
             "not_after", "approve_before", "queued_at", "started_at", "finished_at", "revision", "seal",
             "release_id", "release__version", "release__precedence", "release__channel", "release__withdrawn",
             "release__author_user_id", "release__published_by_id", "release__manifest__configuration__required",
-            "marks", "carried", "took", "needs", "frozen", "allow_lower", "frozen", "allow_lower",
+            "marks", "carried", "took", "needs", "frozen", "allow_lower", "emergency_at",
         )
     )  # fmt: skip
 
@@ -249,6 +251,7 @@ def _move(row: Mapping[str, Any]) -> Move:
         revision=row["revision"],
         seal=row["seal"],
         allow_lower=row["allow_lower"],
+        emergency_at=row["emergency_at"],
         missing=_missing(row),
         rules=tuple(row["needs"] or ()),
         marks=tuple(_mark(mark) for mark in row["marks"] or ()),

@@ -15,12 +15,12 @@ from releases.models import Approval, Promotion, Step
 from releases.queries import history
 from releases.queries.application import open_first
 from releases.queries.approving import decisions, seats
-from releases.queries.cells import lines
 from releases.queries.logs import log as log_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import verdicts_of
 from releases.queries.places import usual
 from releases.queries.promotion_offers import RETRIABLE, offers_of, retry_notes
+from releases.queries.queue import Emergency, Queue, behind, emergency_of, queue_of
 from releases.queries.shared import (
     Approver,
     Entry,
@@ -62,6 +62,8 @@ class Head:
     reason: str
     worker: str
     revision: int
+    environment: int
+    emergency: Emergency | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class PromotionPage:
     log: Log
     verdicts: list[gates.Verdict]
     approvers: list[Approver]
-    ahead: PromotionLine | None
+    queue: Queue | None
     behind: list[PromotionLine]
     left: list[str]
     known: list[Fact]
@@ -158,7 +160,6 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
     at_fault = progress.step.number if progress.step and promotion.status in ("failed", "errored") else 0
     selected = at_fault if step is None else step
     pending = promotion.status in statuses.PENDING
-    ahead, behind = _queue(promotion)
     made = decisions(promotion)
     return PromotionPage(
         promotion=_head(actor, promotion, made),
@@ -175,8 +176,8 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         log=log_of(promotion, selected),
         verdicts=open_first(verdicts_of(promotion)) if pending else [],
         approvers=seats(actor, promotion) if promotion.rules else [],
-        ahead=ahead,
-        behind=behind,
+        queue=queue_of(actor, promotion),
+        behind=behind(promotion),
         left=_left(promotion),
         known=_known(promotion, live, steps) if promotion.status == "errored" else [],
         unknown=_unknown(progress.step) if promotion.status == "errored" else [],
@@ -213,6 +214,8 @@ def _head(actor: Actor, promotion: Promotion, made: Sequence[Approval]) -> Head:
         reason=promotion.reason,
         worker=promotion.lease_owner if promotion.status in statuses.ACTIVE else "",
         revision=promotion.revision,
+        environment=promotion.environment_id,
+        emergency=emergency_of(actor, promotion),
     )
 
 
@@ -311,20 +314,6 @@ def _weight(step: StepLine, way: Sequence[StepLine]) -> int:
 
 
 # --- around it
-
-
-def _queue(promotion: Promotion) -> tuple[PromotionLine | None, list[PromotionLine]]:
-    """What runs or is queued in front of it, and what is queued behind it, in the same environment."""
-    if promotion.status not in ("queued", *statuses.ACTIVE):
-        return None, []
-    others = Promotion.objects.filter(
-        environment=promotion.environment_id, status__in=("queued", *statuses.ACTIVE)
-    ).exclude(pk=promotion.pk)
-    found = lines(others.order_by("id"))
-    running = [one for one in found if one.status in statuses.ACTIVE]
-    before = running + [one for one in found if one.id < promotion.pk and one.status == "queued"]
-    behind = [one for one in found if one.status == "queued" and (promotion.is_active or one.id > promotion.pk)]
-    return (before[0] if before and promotion.status == "queued" else None), behind
 
 
 def _left(promotion: Promotion) -> list[str]:

@@ -25,6 +25,9 @@ def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
             found.append(_offer(actor, promotion, "approve", "Review", f"/approvals/{promotion.pk}/", "view"))
         mine = bool(actor.user and actor.user.pk == promotion.requested_by_id)
         right = "view" if mine else "promote"
+        calm = status == "queued" and promotion.emergency_at is None
+        if calm and permissions.can(actor, "break_glass", environment):
+            found.append(Offer("expedite", "Use the emergency lane", f"{base}expedite/"))
         found.append(_offer(actor, promotion, "cancel", "Cancel promotion", f"{base}cancel/", right))
     if status in statuses.ACTIVE:
         found.append(_abort(actor, promotion, base))

@@ -12,6 +12,7 @@ from phases.models import Phase
 from releases import statuses
 from releases.models import Promotion
 from releases.queries.courses import Course, Reader, approvers_for, reader
+from releases.queries.maintenance import Held
 from releases.queries.next import waits_for_me
 from releases.queries.places import TROUBLE, moves
 from releases.queries.shared import count
@@ -42,6 +43,7 @@ class Shell:
     role: str = ""
     may_create: bool = False
     may_publish: bool = False
+    maintenance: Held | None = None
 
 
 @dataclass
@@ -99,6 +101,7 @@ def _shell(view: Reader, waiting: int, applications: int, tallies: Mapping[int, 
         pipelines=[] if one else [_pipeline(phases, tallies) for phases in teams.values()],
         role=_role(view),
         may_create=view.actor.is_superuser,
+        maintenance=view.maintenance,
         may_publish=any(view.may("publish", phase.pk) for phase in view.phases.values()),
     )
 

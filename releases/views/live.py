@@ -77,7 +77,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-SHARED = ("approvals", "board")
+SHARED = ("approvals", "board", "maintenance")
 """Say only that something moved somewhere; the fragment that is fetched then shows what the reader may see."""
 KINDS: dict[str, Callable[[Actor, str], bool]] = {
     "application": _application,

@@ -62,6 +62,12 @@ def cancel(request: HttpRequest, promotion: int) -> HttpResponse:
 
 
 @acting
+def expedite(request: HttpRequest, promotion: int) -> HttpResponse:
+    """Move it to the front of the queue."""
+    return _end(request, promotion, "expedite", actions.expedite, "It is in front of the queue now.", forms.Reason)
+
+
+@acting
 def abort(request: HttpRequest, promotion: int) -> HttpResponse:
     """Stop it while it runs."""
     return _end(request, promotion, "abort", actions.abort, "It stops at the next safe place.")

@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _decisions(commands)
     _reading(commands)
     _configuration(commands)
+    _maintenance(commands)
     return top
 
 
@@ -166,6 +167,9 @@ def _promotions(commands: Commands) -> None:
     promote.add_argument("--comment", help="why; approvers read it")
     promote.add_argument("--not-before", metavar="TIME", help="2026-12-24T18:00, with or without a zone; or +90m, +2h")
     promote.add_argument("--allow-lower", action="store_true", help="a version lower than what is live; says why")
+    promote.add_argument(
+        "--emergency", metavar="REASON", help="in front of the queue of all applications; opens no gate"
+    )
     _waiting(promote)
 
     rollback = commands.add("rollback", "promote:rollback", "Bring back a release that succeeded there before.")
@@ -173,6 +177,7 @@ def _promotions(commands: Commands) -> None:
     rollback.add_argument("phase")
     rollback.add_argument("--version", help="to this release (default: the one before)")
     rollback.add_argument("--reason", required=True, help="why; it stays in the record")
+    rollback.add_argument("--emergency", action="store_true", help="in front of the queue, for the same reason")
     _waiting(rollback)
 
     for name, text in (
@@ -208,6 +213,9 @@ def _decisions(commands: Commands) -> None:
         ("abort", "Stop a promotion that runs; what served before goes on serving."),
     ):
         commands.add(name, f"decide:{name}", text).add_argument("promotion", type=promotion_id)
+    expedite = commands.add("expedite", "decide:expedite", "Put a promotion in front of the queue: the emergency lane.")
+    expedite.add_argument("promotion", type=promotion_id)
+    expedite.add_argument("--reason", required=True, help="what the emergency is; it stays in the record")
     resolve = commands.add("resolve", "decide:resolve", "Say how a promotion ended whose outcome is unknown.")
     resolve.add_argument("promotion", type=promotion_id)
     resolve.add_argument("--as", dest="outcome", required=True, choices=("done", "failed"), help="what you found")
@@ -245,3 +253,12 @@ def _configuration(commands: Commands) -> None:
     change.add_argument("values", nargs="*", metavar="KEY=VALUE", help="plain values")
     change.add_argument("--secret", metavar="KEY", help="read this key's value from stdin, and keep it encrypted")
     change.add_argument("--remove", metavar="KEY", action="append", default=[], help="remove this key (repeatable)")
+
+
+def _maintenance(commands: Commands) -> None:
+    text = "Whether anything may start, and when it is safe to stop RelMan; administrators switch it on and off."
+    maintenance = commands.add("maintenance", "maintenance:run", text)
+    maintenance.add_argument("switch", nargs="?", choices=("on", "off"), help="default: only say how it is")
+    maintenance.add_argument("--reason", help="with `on`: why; everybody reads it")
+    maintenance.add_argument("--wait", action="store_true", help="with `on`: until it is safe to stop")
+    _timeout(maintenance)

@@ -193,3 +193,39 @@ def test_times_always_carry_their_zone() -> None:
     assert datetime.fromisoformat(moment("2026-12-24T18:00")).tzinfo is not None
     with pytest.raises(Failure):
         moment("tonight")
+
+
+QUEUE = {
+    "position": 2,
+    "length": 5,
+    "in_front": [
+        {"promotion": 6, "status": "running", "text": "Shop 0.9.0 to Live"},
+        {"promotion": None, "status": "", "text": "another promotion"},
+    ],
+    "more": 3,
+    "estimate": 240.0,
+    "text": "It stands behind others. It should start in about 4 m.",
+}
+
+
+def test_the_emergency_lane_is_asked_for_with_its_reason(run: Run, api: Api) -> None:
+    lane = {"emergency_at": "2026-12-24T18:00:00Z", "emergency_by": {"name": "Ada"}, "emergency_reason": "Carts"}
+    api.on("POST promotions/", promotion("queued", **lane), status=201)
+    ran = run("promote", "shop", "1.0.0", "live", "--emergency", "Carts")
+    assert (api.asked[0].body["emergency"], api.asked[0].body["reason"]) == (True, "Carts")
+    assert "by Ada: Carts" in ran.out
+    api.on("POST environments/shop/live/rollback/", promotion("queued"), status=201)
+    run("rollback", "shop", "live", "--reason", "Carts", "--emergency")
+    assert api.asked[-1].body == {"reason": "Carts", "emergency": True}
+    api.on("POST promotions/7/expedite/", promotion("queued", queue=QUEUE))
+    ran = run("expedite", "7", "--reason", "Carts")
+    assert (api.asked[-1].body, ran.code) == ({"reason": "Carts"}, 0)
+
+
+def test_the_queue_is_told(run: Run, api: Api) -> None:
+    api.on("GET promotions/7/", promotion("queued", queue=QUEUE))
+    for command in ("status", "why"):
+        out = run(command, "7").out
+        assert "queue: number 2 of 5. It stands behind others. It should start in about 4 m." in out
+        assert "in front: promotion 6, running: Shop 0.9.0 to Live" in out
+        assert "in front: another promotion\n  and 3 more" in out

@@ -44,6 +44,29 @@ def test_promote(world):
     assert "1.2.0 is on its way to Dev" in said(answer)
 
 
+def test_promote_in_the_emergency_lane(world):
+    assert "Emergency" not in text(world.browser("developer").get("/apps/shop/dev/promote/?version=1.2.0"))
+    browser = world.browser("release-manager")
+    assert 'name="emergency"' in text(browser.get("/apps/shop/dev/promote/?version=1.2.0"))
+    answer = browser.post("/apps/shop/dev/promote/", {"version": "1.2.0", "emergency": "on", "comment": "Kept"})
+    assert answer.status_code == 400 and "Say what the emergency is." in text(answer) and "Kept" in text(answer)
+    browser.post("/apps/shop/dev/promote/", {"version": "1.2.0", "emergency": "on", "reason": "Carts are empty"})
+    asked = Promotion.objects.latest("pk")
+    assert asked.emergency_reason == "Carts are empty"
+    assert "Carts are empty" in text(browser.get(f"/promotions/{asked.pk}/"))
+
+
+def test_put_it_in_front_of_the_queue(world, waiting):
+    browser = world.browser("release-manager")
+    assert "in front of the queue?" in text(browser.get(f"/promotions/{waiting}/expedite/"))
+    refused = browser.post(f"/promotions/{waiting}/expedite/", {"reason": ""})
+    assert refused.status_code == 400 and "Say what the emergency is." in text(refused)
+    answer = browser.post(f"/promotions/{waiting}/expedite/", {"reason": "Carts are empty"})
+    assert "in front of the queue now" in said(answer)
+    shown = text(browser.get(f"/promotions/{waiting}/"))
+    assert "Emergency lane" in shown and "“Carts are empty”" in shown and "Waiting" in shown
+
+
 def test_promote_later_is_meant_in_the_zone_of_the_reader(world):
     user = world.user("developer")
     user.time_zone = "Asia/Tokyo"

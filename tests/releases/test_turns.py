@@ -17,22 +17,12 @@ from releases.queries import turns
 from tests import factories
 from tests.releases.test_engine import in_background
 
-SCRIPT = {"steps": 1, "verify": False, "cleanup": False, "durable": False}
-
-
-def application(shop, slug):
-    """One more application of the pipeline, with a Dev of its own."""
-    one = places.create_application(shop.pipeline, actor=shop.actor("admin"), name=slug.title(), slug=slug)
-    made = factories.Shop(shop.pipeline, one, shop.people)
-    made.environments["dev"] = factories.environment(made, shop.phase("dev"), SCRIPT)
-    return made
-
 
 @pytest.fixture
 def crowd(shop):
     """Four promotions of the first application wait, then two of the second, then one of the third; all in Dev."""
     places.set_phase(shop.phase("dev"), actor=shop.actor("admin"), in_order=True)
-    shops = [application(shop, slug) for slug in ("first", "second", "third")]
+    shops = [factories.beside(shop, slug) for slug in ("first", "second", "third")]
     return [
         [one.ask(one.release(f"1.{number}.0"), "dev") for number in range(many)]
         for one, many in zip(shops, (4, 2, 1), strict=True)
@@ -60,7 +50,7 @@ def test_applications_take_turns_whoever_rang_first(crowd):
 
 
 def test_who_was_served_longest_ago_comes_before_who_asked_first(shop):
-    shops = [application(shop, slug) for slug in ("first", "second")]
+    shops = [factories.beside(shop, slug) for slug in ("first", "second")]
     release = shops[0].release()
     factories.run(shops[0].ask(release, "dev"))
     again, other = shops[0].ask(release, "dev"), shops[1].ask(shops[1].release(), "dev")

@@ -1,4 +1,4 @@
-"""Verbs on one promotion that is there: approve, reject, withdraw, cancel, abort, resolve."""
+"""Verbs on one promotion that is there: approve, reject, withdraw, cancel, abort, expedite, resolve."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from relman.cli import exits
 from relman.cli.client import Client
 from relman.cli.console import Console, text_of
 from relman.cli.follow import headline
+from relman.cli.queue import say_queue
 from relman.cli.verdicts import say_verdicts
 
 
@@ -38,6 +39,11 @@ def abort(args: Namespace, console: Console, client: Client) -> int:
     return _do("abort", args, console, client)
 
 
+def expedite(args: Namespace, console: Console, client: Client) -> int:
+    """Put it in front of the queue."""
+    return _do("expedite", args, console, client, reason=args.reason)
+
+
 def resolve(args: Namespace, console: Console, client: Client) -> int:
     """Say how it ended."""
     return _do("resolve", args, console, client, **{"as": args.outcome, "comment": args.comment})
@@ -54,4 +60,5 @@ def _do(verb: str, args: Namespace, console: Console, client: Client, **body: An
         console.say(text_of(promotion["reason"]))
     if promotion.get("status") == "waiting":
         say_verdicts(promotion.get("verdicts") or [], console, client.url)
+    say_queue(promotion, console)
     return exits.OK

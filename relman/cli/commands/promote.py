@@ -12,6 +12,7 @@ from relman.cli.client import Client, segment
 from relman.cli.console import Console, text_of
 from relman.cli.failure import usage
 from relman.cli.follow import Pace, conclude, headline, until_end
+from relman.cli.queue import say_queue
 from relman.cli.verdicts import say_verdicts
 
 Json = dict[str, Any]
@@ -27,12 +28,16 @@ def promote(args: Namespace, console: Console, client: Client) -> int:
         body["not_before"] = moment(args.not_before)
     if args.allow_lower:
         body["allow_lower"] = True
+    if args.emergency is not None:
+        body |= {"emergency": True, "reason": args.emergency}
     return _made(client.post("promotions/", body), args, console, client)
 
 
 def rollback(args: Namespace, console: Console, client: Client) -> int:
     """Ask for the way back, to the release before or to the one that is named."""
-    body = {"reason": args.reason} | ({"version": args.version} if args.version else {})
+    body: Json = {"reason": args.reason} | ({"version": args.version} if args.version else {})
+    if args.emergency:
+        body["emergency"] = True
     place = f"environments/{segment(args.application)}/{segment(args.phase)}/rollback/"
     return _made(client.post(place, body), args, console, client)
 
@@ -68,6 +73,7 @@ def _made(promotion: Json, args: Namespace, console: Console, client: Client) ->
     kind = f" It is a {promotion['kind']}." if promotion.get("kind") not in (None, "deploy") else ""
     console.say(f"{headline(promotion)}.{kind}")
     say_verdicts(promotion.get("verdicts") or [], console, client.url)
+    say_queue(promotion, console)
     number = text_of(promotion.get("id"))
     console.note(f"Follow it with: relman wait {number}   or: relman log --follow {number}")
     return exits.OK

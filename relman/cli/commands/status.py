@@ -11,6 +11,7 @@ from relman.cli.commands.board import cells, phase_of
 from relman.cli.console import Console, local, text_of
 from relman.cli.failure import Failure
 from relman.cli.follow import NUMBER, headline, step_name, step_status
+from relman.cli.queue import say_queue
 from relman.cli.verdicts import say_verdicts
 
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ def _promotion(number: str, console: Console, client: Client) -> int:
     _steps(promotion.get("steps") or [], console)
     if promotion.get("status") in ("waiting", "queued"):
         say_verdicts(promotion.get("verdicts") or [], console, client.url)
+    say_queue(promotion, console)
     return exits.OK
 
 

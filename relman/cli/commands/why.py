@@ -10,6 +10,7 @@ from relman.cli.client import Client, segment
 from relman.cli.console import Console, text_of
 from relman.cli.failure import usage
 from relman.cli.follow import NUMBER, headline
+from relman.cli.queue import say_queue
 from relman.cli.verdicts import blocking, say_verdicts
 
 
@@ -46,7 +47,8 @@ def _say(document: dict[str, Any], verdicts: list[Any], stops: list[Any], consol
         console.say(text_of(document["reason"]))
     say_verdicts(verdicts, console, client.url)
     passed = [text_of(verdict.get("gate")) for verdict in verdicts if verdict not in stops]
+    say_queue(document, console)
     if not stops and document.get("status") not in exits.ENDS:
-        console.say("Nothing blocks it.")
+        console.say("No gate blocks it." if (document.get("queue") or {}).get("in_front") else "Nothing blocks it.")
     if passed:
         console.say(console.paint(f"Passed: {', '.join(passed)}.", "dim"))

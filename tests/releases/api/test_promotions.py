@@ -217,3 +217,35 @@ def test_the_command_line_is_told_apart(shop, api):
     shop.release()
     good(api("developer", agent="relman-cli").post("promotions/", wish()), 201)
     assert Event.objects.filter(verb="promotion.requested").values_list("via", flat=True).get() == "cli"
+
+
+def test_the_queue_and_the_emergency_lane(shop, api):
+    shop.release()
+    refused(api("developer").post("promotions/", wish(emergency=True, reason="Carts")), 403, "forbidden")
+    refused(api("release-manager").post("promotions/", wish(emergency=True)), 400, "invalid")
+    made = good(api("developer").post("promotions/", wish()), 201)
+    assert (made["queue"]["position"], made["queue"]["length"], made["emergency_at"]) == (1, 1, None)
+    assert set(made["queue"]) == {"position", "length", "in_front", "more", "estimate", "text"}
+    place = f"promotions/{made['id']}/"
+    moved = good(api("release-manager").post(f"{place}expedite/", {"reason": "Carts"}))
+    assert (moved["emergency_reason"], moved["emergency_by"]["username"]) == ("Carts", "shop-release-manager")
+    refused(api("release-manager").post(f"{place}expedite/", {"reason": "Carts"}), 409, "wrong_state")
+    run(Promotion.objects.get())
+    assert good(api("developer").get(place))["queue"] is None
+    listed = good(api("developer").get("promotions/"))["results"]
+    assert listed[0]["emergency_reason"] == "Carts"
+
+
+def test_maintenance(shop, api):
+    off = good(api("stakeholder").get("maintenance/"))
+    assert (off["on"], off["since"], off["safe_to_stop"]) == (False, None, False)
+    refused(api("release-manager").post("maintenance/", {"on": True, "reason": "Disks"}), 403, "forbidden")
+    refused(api("admin").post("maintenance/", {"on": True}), 400, "invalid")
+    refused(api("admin").post("maintenance/", {"on": False}), 409, "wrong_state")
+    on = good(api("admin").post("maintenance/", {"on": True, "reason": "Disks"}))
+    assert (on["on"], on["by"], on["reason"], on["safe_to_stop"]) == (True, "Administrator", "Disks", True)
+    shop.release()
+    held = good(api("developer").post("promotions/", wish()), 201)
+    assert held["status"] == "queued" and "maintenance" in held["queue"]["text"]
+    assert good(api("stakeholder").get("maintenance/"))["queued"] == 1
+    assert good(api("admin").post("maintenance/", {"on": False}))["on"] is False
