@@ -36,7 +36,7 @@ format: .venv/.dev  ## Put code and templates into the house's style
 	@$(BIN)/ruff format .
 	@$(BIN)/djade --target-version 5.2 $(TEMPLATES)
 
-bench: .venv/.dev  ## Measure: each figure beside its floor
+bench: .venv/.dev  ## Measure: each figure beside its floor (STORED: finished promotions of the largest, 1000000)
 	@for file in $$(grep -l __main__ tests/bench/*.py); do \
 		echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from django.db import Error as DatabaseGone
+from django.db import transaction
 
 from phases.drivers.base import Again, Errored, Failed, Fenced, Skipped, Succeeded
 from releases.dispatch import ring
@@ -85,7 +86,7 @@ class Visit:
             run = next((step for step in pending if step.when == "run"), None)
             if run is not None:
                 return run
-            advance(self.promotion, "verifying", actor=Actor.system(), before=("running",), holds=self.claim.holds)
+            self.turn_to_verifying()
         section = {"verifying": "verify", "succeeded": "after"}.get(self.promotion.status, "undo")
         return next((step for step in pending if step.when == section), None)
 
@@ -113,19 +114,40 @@ class Visit:
         return False
 
     def straight_on(self, step: Step) -> Step | None:
-        """The next step of the same section, unless somebody asks to stop before it: saved in one go with this one."""
+        """The next step of this section, or of the verification that follows: saved in one go with this one's end.
+
+        None when somebody asks to stop before it.
+        """
         if stopping.is_set() or self.keeper.lost or self.keeper.abort:
             return None
-        later = (one for one in self.steps if one.when == step.when and one.number > step.number)
+        sections = ("run", "verify") if step.when == "run" else (step.when,)
+        later = (one for one in self.steps if one.when in sections and one.number > step.number)
         return next((one for one in later if one.status == "pending"), None)
 
     def close(
         self, step: Step, status: str, result: Succeeded | Skipped | Failed | Errored, then: Step | None = None
     ) -> None:
-        """Save a step's end, and what it left."""
+        """Save a step's end, and what it left; in the same transaction, that it was the last one before verifying."""
         words = result.reason if isinstance(result, Failed | Errored) else result.detail
         left = {} if isinstance(result, Skipped) else dict(result.left)
-        self.work.save(step, left, status=status, detail=words, then=then)
+        if not self.is_last_to_run(step, status):
+            return self.work.save(step, left, status=status, detail=words, then=then)
+        with transaction.atomic():
+            self.work.save(step, left, status=status, detail=words, then=then)
+            self.turn_to_verifying()
+
+    def is_last_to_run(self, step: Step, status: str) -> bool:
+        """Whether nothing is left to run once this step has come to this."""
+        others = (one for one in self.steps if one.when == "run" and one is not step)
+        return (
+            self.promotion.status == "running"
+            and status in ("succeeded", "skipped")
+            and all(one.status in ("succeeded", "skipped") for one in others)
+        )
+
+    def turn_to_verifying(self) -> None:
+        """All that was to run is done."""
+        advance(self.promotion, "verifying", actor=Actor.system(), before=("running",), holds=self.claim.holds)
 
     def rest(self, step: Step, result: Again, seconds: float) -> None:
         """The step goes on later: hold no worker meanwhile."""

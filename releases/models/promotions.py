@@ -101,6 +101,7 @@ class Promotion(models.Model):
             models.Index(fields=["environment", "-id"], name="promotion_newest"),
             models.Index(fields=["status", "id"], condition=Q(status__in=statuses.OPEN), name="promotion_open"),
             models.Index(fields=["id"], condition=Q(cleanup="due"), name="promotion_cleanup"),
+            models.Index(fields=["environment"], condition=Q(lease_until__isnull=False), name="promotion_leased"),
             models.Index(fields=["release", "status"], name="promotion_release"),
             models.Index(fields=["-finished_at"], name="promotion_finished"),
         ]

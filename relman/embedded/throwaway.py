@@ -16,14 +16,17 @@ from .valkey import Valkey
 
 
 @contextlib.contextmanager
-def stack() -> Iterator[dict[str, str]]:
-    """Start both; the environment variables that lead to them; stop both and forget their files."""
+def stack(*, durable: bool = False) -> Iterator[dict[str, str]]:
+    """Start both; the environment variables that lead to them; stop both and forget their files.
+
+    `durable`: every commit waits for the disk, as in production: for benchmarks of what commits.
+    """
     home = Path(tempfile.mkdtemp(prefix="relman-test-"))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, home, ignore_errors=True)
         folders.prepare(home)
-        postgres = Postgres(home / "postgres", folders.run(home), durable=False)
-        valkey = Valkey(home / "valkey", folders.run(home), durable=False)
+        postgres = Postgres(home / "postgres", folders.run(home), durable=durable)
+        valkey = Valkey(home / "valkey", folders.run(home), durable=durable)
         for service in (postgres.service(), valkey.service()):
             log = home / "log" / f"{service.name.lower()}.log"
             process = start(service, log)

@@ -24,7 +24,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--times", type=int, default=40)
     wanted = options.parse_args()
-    with stack() as variables:
+    with stack(durable=True) as variables:
         enter(variables)
         shop = prepare(FIVE)
         with worker("relman", Path(variables["RELMAN_HOME"])):

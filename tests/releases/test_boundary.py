@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from phases import actions as places
 from releases.engine import boundary, runner
-from releases.models import LogLine, Step
+from releases.models import LogLine, Promotion, Step
 from relman.audit.models import Event
 from tests.factories import run
 from tests.releases.test_engine import orphan, remake
@@ -53,6 +54,22 @@ def test_an_end_and_a_beginning_are_one_query(claim):
     assert (second.status, second.attempts, second.finished_at) == ("running", 1, None)
     lines = LogLine.objects.filter(promotion=claim.promotion).order_by("id")
     assert list(lines.values_list("step", "level", "text")) == said
+
+
+def test_the_last_steps_end_and_verifying_are_one(shop, monkeypatch):
+    promotion = shop.ask(shop.release(), "dev")
+
+    def gone(_):
+        raise OperationalError("the connection is closed")
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(runner.Visit, "turn_to_verifying", gone)
+        runner.tick(promotion.pk)
+    assert list(promotion.steps.filter(when="run").values_list("status", flat=True)) == ["succeeded", "running"]
+    Promotion.objects.filter(pk=promotion.pk).update(lease_until=Now())
+    assert run(promotion).status == "succeeded"
+    moved = Event.objects.filter(promotion_id=promotion.pk, verb="promotion.verifying")
+    assert moved.count() == 1
 
 
 def test_whoever_was_replaced_writes_nothing_at_all(claim):
