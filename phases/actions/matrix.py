@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from phases import permissions
 from phases.models import Grant, Phase, Pipeline, Rule, User
-from phases.permissions import changes
+from phases.permissions import changes, granting
 from phases.permissions.state import (
     DropRule,
     Edit,
@@ -79,11 +79,16 @@ def change_access(
 
 
 def _save(plan: changes.Plan, actor: Actor) -> None:
-    """Each change through its own verb: what gives comes first, what takes the actor's own right away comes last."""
+    """Each change through its own verb: what gives comes first, what takes the actor's own right away comes last, and
+    the right for it is asked before the first."""
     steps = [edit for edit in plan.edits if not isinstance(edit, Tick)]
     boxes = {(edit.role, edit.phase) for edit in plan.edits if isinstance(edit, Tick)}
     phases = {phase.pk: phase for phase in plan.before.phases}
-    mine = {one.role_id for one in plan.before.grants if actor.user in plan.before.people(holder_of(one))}
+    own = [one for one in plan.before.grants if actor.user in plan.before.people(holder_of(one))]
+    mine = {one.role_id for one in own}
+    leaving = {one for edit in steps if isinstance(edit, Leave) for one in edit.grants}
+    for one in (one for one in own if one.pk in leaving):
+        permissions.require(actor, "manage_access", phases[one.phase_id])
 
     def put(role: int, phase: int) -> None:
         wanted = {right for one, where, right in plan.after.boxes if (one, where) == (role, phase)}
@@ -98,9 +103,12 @@ def _save(plan: changes.Plan, actor: Actor) -> None:
         _apply(edit, plan.before, phases, actor)
     for role, phase in sorted(boxes - last):
         put(role, phase)
-    _leave([one for edit in steps if isinstance(edit, Leave) for one in edit.grants], actor)
+    for one in _grants(leaving - {one.pk for one in own}):
+        permissions.revoke(one, actor=actor)
     for role, phase in sorted(last):
         put(role, phase)
+    for one in _grants(leaving & {one.pk for one in own}):
+        granting.take_away(one, actor=actor)
 
 
 def _apply(edit: Edit, state: State, phases: dict[int, Phase], actor: Actor) -> None:
@@ -136,8 +144,6 @@ def _set(rule: Rule, edit: SetRule, state: State, actor: Actor) -> None:
     )
 
 
-def _leave(grants: Iterable[int], actor: Actor) -> None:
-    """Others' roles first: one's own may be what lets one take them away."""
-    rows = Grant.objects.filter(pk__in=set(grants)).select_related("role", "phase", "user", "group", "granted_by")
-    for one in sorted(rows, key=lambda one: one.user_id == (actor.user.pk if actor.user else None)):
-        permissions.revoke(one, actor=actor)
+def _grants(numbers: Iterable[int]) -> Iterable[Grant]:
+    related = ("role", "phase", "user", "group", "granted_by")
+    return Grant.objects.filter(pk__in=set(numbers)).select_related(*related).order_by("pk")

@@ -94,6 +94,12 @@ def _change(known: Grant, actor: Actor, until: datetime | None) -> Grant:
 def revoke(grant: Grant, *, actor: Actor, careful: bool = False) -> None:
     """Take a role in a phase away. Needs *manage access* there. `careful` as in `grant`."""
     asking.require(actor, "manage_access", grant.phase)
+    take_away(grant, actor=actor, careful=careful)
+
+
+def take_away(grant: Grant, *, actor: Actor, careful: bool = False) -> None:
+    """As `revoke`, for a verb that has asked for the right before its first change: what it changed since may have
+    been the actor's own right."""
     touch(grant.phase.pipeline_id)
     if not Grant.objects.filter(pk=grant.pk).exists():
         raise Conflict("This role was taken away already.")

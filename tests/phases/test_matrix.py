@@ -271,6 +271,27 @@ def test_one_can_leave_altogether(world: World) -> None:
     assert not Grant.objects.filter(role__slug="devops").exists()
 
 
+def test_one_can_give_up_both_the_role_and_its_box_in_one_save(world: World) -> None:
+    page = Page(world).leave("Devops", "DevOps").clear(*ids(world, "devops", "live"), "manage_access")
+    page.send().send("save", sure="1")
+    assert page.response.status_code == 302
+    assert not Grant.objects.filter(role__slug="devops").exists()
+    assert not world.role("devops").rights.filter(phase=world.phase("live"), right="manage_access").exists()
+
+
+def test_one_can_give_up_two_roles_that_both_manage_access(world: World) -> None:
+    group = Group.objects.create(name="Keepers")
+    group.user_set.add(world.people["devops"])
+    for phase in world.pipeline.phases.all():
+        permissions.grant(world.role("developer"), phase, actor=world.actor("admin"), group=group)
+        had = permissions.set_role_rights(world.role("developer"), phase, ["manage_access"], actor=world.actor("admin"))
+        assert "manage_access" in had
+    page = Page(world).leave("Keepers", "Developer").leave("Devops", "DevOps")
+    page.send().send("save", sure="1")
+    assert page.response.status_code == 302
+    assert not Grant.objects.filter(role__slug="devops").exists() and not Grant.objects.filter(group=group).exists()
+
+
 # Sentences
 
 
