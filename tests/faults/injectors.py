@@ -33,7 +33,8 @@ KILL_POINTS = (
     "handed-back",
 )
 """Every boundary of a visit: see `tests.faults.worker`."""
-POINTS_IN_STEPS = ("begun", "before-effect", "in-effect", "after-effect", "unsaved", "saving")
+POINTS_IN_STEPS = ("begun", "before-effect", "in-effect", "after-effect", "unsaved", "saving", "advancing-verifying")
+"""Inside a step, and in the transaction that ends the last one."""
 
 
 def somebody(drill: Drill, dice: random.Random) -> Worker | None:
