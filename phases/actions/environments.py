@@ -12,11 +12,12 @@ from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
 from phases import permissions
-from phases.drivers.base import DriverError, Finding, Target
+from phases.drivers.base import DriverError, Finding
 from phases.drivers.registry import KINDS
 from phases.drivers.registry import driver as driver_of
 from phases.models import Application, Component, Environment, Lock, Phase
 from phases.routing import forget_at_gateway, tell_gateway
+from phases.targets import target_of
 from relman.actors import Actor
 from relman.audit import record, record_refusal, recorded
 from relman.background import later
@@ -105,17 +106,6 @@ def edit_environment(
                detail=f"{environment}: {', '.join(after)} changed.")  # fmt: skip
         _announce(environment)
     return environment
-
-
-def target_of(environment: Environment) -> Target:
-    """The environment as its driver sees it."""
-    return Target(
-        environment=environment.pk,
-        application=environment.application.slug,
-        phase=environment.phase.slug,
-        instances=environment.instances,
-        settings=environment.settings,
-    )
 
 
 def check_environment(environment: Environment, *, actor: Actor) -> list[Finding]:

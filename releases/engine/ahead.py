@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 
 from phases.drivers.registry import driver
 from phases.models import Environment, Lock
+from phases.targets import target_of
 from releases import statuses
-from releases.engine import plan
 from releases.models import Promotion
 from releases.transitions import advance
 from relman.actors import Actor
@@ -49,7 +49,7 @@ def find(*, restored: bool = False) -> Iterator[Ahead]:
     be done twice then needs a person too. (Others can be repeated, or ask the target.)
     """
     for environment in Environment.objects.select_related("application", "phase").order_by("id"):
-        seen = driver(environment.driver).seen(plan.target_of(environment))
+        seen = driver(environment.driver).seen(target_of(environment))
         ours = Environment.objects.values_list("epoch", flat=True).get(pk=environment.pk)
         if seen > ours or (restored and seen == ours and _once_only(environment)):
             yield Ahead(environment, ours, seen)

@@ -23,8 +23,9 @@ from phases import gateway
 from phases.drivers.base import DriverError, Expected, Observation
 from phases.drivers.registry import driver
 from phases.models import Environment
+from phases.targets import target_of
 from releases import reality, statuses
-from releases.engine import ahead, drift, plan
+from releases.engine import ahead, drift
 from releases.models import Promotion
 from releases.queries.lookups import live_promotions
 
@@ -181,7 +182,7 @@ def _work(jobs: queue.SimpleQueue[Watched], done: queue.SimpleQueue[tuple[Watche
 def look_at(one: Watched) -> Look:
     """Ask the target. Uses no database."""
     try:
-        seen = driver(one.environment.driver).observe(plan.target_of(one.environment), one.expected, LIMIT)
+        seen = driver(one.environment.driver).observe(target_of(one.environment), one.expected, LIMIT)
     except Exception as error:
         log.info("What runs in %s is unknown: %s", one.environment.host, error)
         return Look("unknown", "RelMan could not look.")
@@ -209,7 +210,7 @@ def bring_back(environment: Environment, promotion: Promotion) -> tuple[str, boo
         return words, False
     open_ones = Promotion.objects.filter(environment=environment, status__in=statuses.OPEN).values_list("pk", flat=True)
     try:
-        target = plan.target_of(environment)
+        target = target_of(environment)
         brought = driver(environment.driver).restore(target, [promotion.pk, *open_ones])
         addresses = brought.get(promotion.pk, [])
         if addresses and gateway.upstreams(environment.pk) != addresses:

@@ -12,6 +12,7 @@ from phases import configuration
 from phases.drivers.base import StepSpec, Target
 from phases.drivers.registry import driver
 from phases.models import Environment
+from phases.targets import target_of
 from releases import formats
 from releases.models import Promotion, Release, Step
 from releases.queries.facts import rules_of
@@ -30,17 +31,6 @@ class Frozen:
     rules: list[dict[str, Any]]
     digest: str
     seal: str
-
-
-def target_of(environment: Environment) -> Target:
-    """The environment as its driver sees it."""
-    return Target(
-        environment=environment.pk,
-        application=environment.application.slug,
-        phase=environment.phase.slug,
-        instances=environment.instances,
-        settings=environment.settings,
-    )
 
 
 def frozen_target(promotion: Promotion) -> Target:

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.db.models import Q
 
-from phases.drivers.base import DriverError, Instance, Target
+from phases.drivers.base import DriverError, Instance
 from phases.drivers.registry import driver
 from phases.models import Environment, Lock, Phase
+from phases.targets import target_of
 from releases import statuses
 from releases.models import Promotion
 from releases.queries import history
@@ -273,17 +274,6 @@ def _reports(environment: Environment, live: Promotion) -> str:
     said = f"Reports {seen['version']}" if seen.get("version") else "Reports no version"
     files = {live.digest: ", files as unpacked", None: "", "": ", files changed"}
     return f"{said}{files.get(seen.get('digest'), ', files of another build')}"
-
-
-def target_of(environment: Environment) -> Target:
-    """The environment as its driver sees it."""
-    return Target(
-        environment.pk,
-        environment.application.slug,
-        environment.phase.slug,
-        environment.instances,
-        environment.settings,
-    )
 
 
 def instances(environment: Environment) -> Sequence[Instance]:

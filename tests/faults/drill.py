@@ -199,13 +199,13 @@ class Drill:
     def person(self) -> None:
         """Look at the target, and say what is true: done when it serves it, else failed."""
         from phases.drivers.registry import driver
-        from releases.engine import plan
+        from phases.targets import target_of
         from releases.models import Promotion
 
         for promotion in Promotion.objects.filter(status="errored").select_related(
             "environment__application__pipeline", "environment__phase__pipeline", "release"
         ):
-            seen = driver(promotion.environment.driver).instances(plan.target_of(promotion.environment))
+            seen = driver(promotion.environment.driver).instances(target_of(promotion.environment))
             self.world.resolve(promotion, served=any(one.promotion == promotion.pk for one in seen))
 
     def measure(self, report: Report, struck: Iterable[tuple[int, float]]) -> None:

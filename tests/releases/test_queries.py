@@ -12,9 +12,9 @@ from phases.drivers.base import Context
 from phases.drivers.masking import MASK
 from phases.drivers.scripted import ScriptedDriver
 from phases.models import Role
+from phases.targets import target_of
 from releases import actions, queries
 from releases.engine import own
-from releases.engine.plan import target_of
 from releases.models import Promotion
 from relman.errors import NotFound
 from tests import factories
