@@ -508,3 +508,26 @@ class Browser:
 @pytest.mark.parametrize("name,method,expected", [pytest.param(*row, id=f"{row[0]} {row[1]}") for row in rows()])
 def test_everybody_gets_the_answer_of_the_table(browsers, db, name, method, expected):
     assert {who: browsers[who].ask(name, method) for who in PEOPLE} == expected
+
+
+def test_every_form_without_its_key_is_refused(browsers, db):
+    """Whatever is posted from a session: another site cannot have it sent by somebody who is signed in."""
+    admin, tried = browsers["admin"], 0
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = SimpleCookie(admin.cookies)
+    for name, method, _ in rows():
+        if method != "POST" or name == "signin" or name.startswith("api-"):
+            continue
+        address = ADDRESSES[name].format(token=0, **admin.world.names)
+        assert client.post(address, BODIES.get(name, {})).status_code == 403, name
+        tried += 1
+    assert tried > 20
+
+
+def test_no_page_is_framed_or_runs_what_was_written_into_it(browsers, db):
+    for name in ("board", "me", "approvals", "signin"):
+        answer = browsers["anonymous" if name == "signin" else "admin"].client.get(ADDRESSES[name])
+        policy = answer["Content-Security-Policy"]
+        assert "unsafe" not in policy and "default-src" in policy, policy
+        assert answer["X-Frame-Options"] == "DENY"
+        assert answer["X-Content-Type-Options"] == "nosniff"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
+import pytest
 from celery.fixups.django import DjangoWorkerFixup
 from django.db import connections
+from kombu.exceptions import ContentDisallowed
+from kombu.serialization import loads, prepare_accept_content
 
 from releases import tasks
 from releases.models import Promotion
@@ -26,3 +30,25 @@ def test_a_visit_borrows_a_connection_and_the_next_one_finds_the_same_pool(shop,
     assert connection.pool is pool
     assert not pool.closed
     assert Promotion.objects.get(pk=promotion.pk).status == "succeeded"
+
+
+def test_a_forged_doorbell_starts_nothing_that_may_not_start(shop):
+    """Whoever can write to the broker can ring; the claim asks the gates all the same."""
+    release = shop.release()
+    shop.bring(release, "dev", "qa", "stage")
+    waiting = shop.ask(release, "live")
+    for rung in (waiting.pk, waiting.pk + 1000, -1, 0):
+        tasks.tick(rung)
+    for forged in ("1; DROP TABLE releases_promotion", None, {"id": waiting.pk}):
+        with pytest.raises((TypeError, ValueError)):
+            tasks.tick(forged)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.epoch) == ("waiting", 0)
+
+
+def test_a_worker_reads_json_and_nothing_that_runs_when_it_is_read():
+    accepted = prepare_accept_content(app.conf.accept_content)
+    assert loads("[1]", "application/json", "utf-8", accept=accepted) == [1]
+    for kind in ("application/x-python-serialize", "application/x-yaml", "application/x-msgpack"):
+        with pytest.raises(ContentDisallowed):
+            loads(pickle.dumps([1]), kind, "binary", accept=accepted)
