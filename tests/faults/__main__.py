@@ -33,6 +33,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard = 0.0
+        self.sign = ""
         self.deaf = False
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sign, self.hear)
@@ -41,8 +42,8 @@ class Ear:
         now = time.monotonic()
         if self.deaf or (self.heard and now - self.heard < MOMENT):
             return
-        self.heard = now
-        raise Ended(signal.Signals(number).name)
+        self.heard, self.sign = now, signal.Signals(number).name
+        raise Ended
 
 
 def main() -> int:
@@ -63,8 +64,8 @@ def main() -> int:
                 if ear.heard:
                     raise Ended
         whole = True
-    except Ended as ended:
-        print(f"Ended by {str(ended) or 'a signal'} after {len(reports)} rows.", flush=True)
+    except Ended:
+        print(f"Ended by {ear.sign} after {len(reports)} rows.", flush=True)
     except BaseException:
         print(f"The drill broke off:\n{traceback.format_exc()}", flush=True)
     finally:

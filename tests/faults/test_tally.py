@@ -98,7 +98,7 @@ def test_a_row_that_breaks_off_is_judged_and_said_and_the_next_one_goes_on(drill
 def test_a_signal_ends_it_with_what_was_injected_and_judged_until_then(drill):
     code, printed, last = drill(well, ended_from_outside, well)
     assert (code, last) == (1, "8 faults injected, 0 lost, 0 doubled, 0 recovered late")
-    assert "Ended by a signal after 2 rows." in printed
+    assert "Ended by SIGTERM after 2 rows." in printed
 
 
 def test_faults_that_nobody_could_judge_do_not_count(drill, monkeypatch):
