@@ -52,7 +52,7 @@ class Held:
     @property
     def text(self) -> str:
         """The sentence for whoever waits."""
-        return f"RelMan is in maintenance: nothing starts until {self.by} or another administrator ends it."
+        return "RelMan is in maintenance: nothing starts until an administrator ends it."
 
 
 @dataclass(frozen=True)
