@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.db.models.functions import Now
 
 from phases import actions as places
@@ -80,7 +81,7 @@ def look(shop, phase, times=1):
     for _ in range(times):
         Environment.objects.exclude(pk=shop.environments[phase].pk).update(health_at=Now())
         Environment.objects.filter(pk=shop.environments[phase].pk).update(health_at=None)
-        Promotion.objects.filter(status="succeeded").update(finished_at=Now() - timedelta(minutes=5))
+        Promotion.objects.filter(status="succeeded").update(finished_at=F("finished_at") - timedelta(minutes=5))
         health.look_around()
     return Environment.objects.get(pk=shop.environments[phase].pk)
 
