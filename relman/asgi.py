@@ -19,13 +19,15 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def lifespan(receive: Any, send: Any) -> None:
-    """Sweep for as long as this process serves."""
+    """Sweep, and follow what moves, for as long as this process serves."""
     from releases.engine import sweep
+    from relman import live
 
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             sweep.start("web")
+            live.hub().start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             sweep.stop()

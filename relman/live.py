@@ -28,12 +28,10 @@ CHANNEL = "relman:live"
 HEARTBEAT = 5.0
 """Seconds between beats on a silent stream: an event, for pages do not see comments. A page is stale after ten."""
 LONGEST_QUEUE = 256
-LINGER = 60.0
-"""Seconds that the channel is followed after the last watcher has left: the next page is often on its way."""
 REMEMBERED = 2000
 """Topics kept for pages that were drawn before their stream began."""
 SKEW = 2.0
-"""Seconds by which the clocks of two web processes may differ."""
+"""Seconds by which the clocks of two web processes may differ, and which a page may take to be drawn."""
 
 _client: redis.Redis | None = None
 
@@ -66,21 +64,23 @@ class Hub:
         self.recent: deque[tuple[float, str]] = deque(maxlen=REMEMBERED)
         self.complete_since = float("inf")
         """Everything that was told after this moment is in `recent`."""
-        self.left_at = 0.0
+
+    def start(self) -> None:
+        """Follow the channel from now on, for as long as the loop runs."""
+        if self.listener is None or self.listener.done():
+            self.listener = asyncio.create_task(self.listen())
 
     def join(self, topics: Iterable[str], since: float | None = None) -> asyncio.Queue[str]:
         """A new watcher; `since`: when its page was drawn, it hears what it missed."""
         watcher: asyncio.Queue[str] = asyncio.Queue(LONGEST_QUEUE)
         self.watchers[watcher] = frozenset(topics)
-        if self.listener is None or self.listener.done():
-            self.listener = asyncio.create_task(self.listen())
-        elif since is not None:
+        self.start()
+        if since is not None and self.complete_since < float("inf"):  # else: it is told everything once connected
             self.catch_up(watcher, since - SKEW)
         return watcher
 
     def leave(self, watcher: asyncio.Queue[str]) -> None:
         self.watchers.pop(watcher, None)
-        self.left_at = time.monotonic()
 
     def catch_up(self, watcher: asyncio.Queue[str], since: float) -> None:
         """What was told after that moment; when nobody knows: reload everything."""
@@ -90,13 +90,9 @@ class Hub:
         for topic in dict.fromkeys(topic for at, topic in self.recent if at >= since):
             self.hand(watcher, topic)
 
-    def wanted(self) -> bool:
-        """Whether anybody watches, or did a moment ago."""
-        return bool(self.watchers) or time.monotonic() - self.left_at < LINGER
-
     async def listen(self) -> None:
-        """Follow the broker's channel for as long as it is wanted; connect again when it is lost."""
-        while self.wanted():
+        """Follow the broker's channel; connect again when it is lost."""
+        while True:
             try:
                 await self.follow()
             except (OSError, redis.RedisError) as error:
@@ -112,7 +108,7 @@ class Hub:
             self.recent.clear()
             self.complete_since = time.time()
             self.tell(["*"])
-            while self.wanted():
+            while True:
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT)
                 if message:
                     self.remember(topics := json.loads(message["data"]))
@@ -143,6 +139,11 @@ class Hub:
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 
 
+def hub() -> Hub:
+    """The hub of the running loop."""
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+
+
 def stream(topics: Iterable[str], since: float | None = None) -> StreamingHttpResponse:
     """A server-sent event stream of these topics, from that moment (seconds since 1970) where it is given. The caller
     has checked who may watch them."""
@@ -153,8 +154,8 @@ def stream(topics: Iterable[str], since: float | None = None) -> StreamingHttpRe
 
 
 async def _events(topics: frozenset[str], since: float | None) -> AsyncIterator[str]:
-    hub = _hubs.setdefault(asyncio.get_running_loop(), Hub())
-    watcher = hub.join(topics, since)
+    ours = hub()
+    watcher = ours.join(topics, since)
     try:
         yield "retry: 2000\n\n"
         while True:
@@ -163,7 +164,7 @@ async def _events(topics: frozenset[str], since: float | None) -> AsyncIterator[
             except TimeoutError:
                 yield "event: beat\ndata: 1\n\n"
                 continue
-            revision = next(hub.revision)
+            revision = next(ours.revision)
             yield f"id: {revision}\ndata: {json.dumps({'topic': topic, 'revision': revision})}\n\n"
     finally:
-        hub.leave(watcher)
+        ours.leave(watcher)

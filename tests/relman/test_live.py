@@ -64,7 +64,7 @@ def test_a_watcher_who_does_not_read_is_told_to_reload(hub):
     assert "*" in heard(slow)
 
 
-def test_the_channel_is_followed_a_while_longer_and_tells_the_next_page():
+def test_the_channel_is_followed_when_nobody_watches_and_tells_the_next_page():
     """On the real broker: the second page is drawn while nobody watches, something moves, then its stream begins."""
 
     async def story():
@@ -72,7 +72,7 @@ def test_the_channel_is_followed_a_while_longer_and_tells_the_next_page():
         first = hub.join(["board:shop"])
         assert await asyncio.wait_for(first.get(), 30) == "*"
         hub.leave(first)
-        hub.complete_since -= live.SKEW + 1  # as if it had followed for a while
+        hub.complete_since -= live.SKEW + 1  # as if it had been connected for a while
         drawn = time.time()
         await asyncio.to_thread(live._publish, ("board:shop",))
         while not hub.recent:

@@ -1,0 +1,117 @@
+"""How pages lie: text of any length, size and direction fits; nothing jumps; the first view is small."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chromium import DESKTOP, PHONE, sideways
+from tests.browser.populate import LONG_SLUG, LONG_VERSION, application
+from tests.browser.site import archive
+
+WIDTHS = (320, 390, 560, 768, 861, 1024, 1180, 1301, 1440, 1920)
+MAIN = {
+    "board": ("release-manager", "/board/"),
+    "applications": ("release-manager", "/apps/"),
+    "application": ("release-manager", "/apps/storefront/"),
+    "application-long": ("release-manager", f"/apps/{LONG_SLUG}/"),
+    "release": ("release-manager", "/apps/storefront/releases/1.4.0/"),
+    "release-long": ("release-manager", f"/apps/{LONG_SLUG}/releases/{LONG_VERSION}/"),
+    "promotion": ("release-manager", "/promotions/{done}/"),
+    "approvals": ("business-owner", "/approvals/"),
+    "approve": ("business-owner", "/approvals/{waiting}/"),
+    "environment": ("devops", "/apps/storefront/live/"),
+    "audit": ("release-manager", "/audit/"),
+    "sign-in": ("", "/signin/"),
+}
+RIGHT_TO_LEFT = """() => {
+  document.documentElement.dir = "rtl";
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    if (text.data.trim().length > 3 && !text.parentElement.closest("code, time, script, style, pre, .mono"))
+      text.data = text.data.replace(/[a-z]+/gi, (word) => "שחרורהגרסהלייצור".repeat(3).slice(0, word.length));
+  }
+}"""
+TWICE = "() => { document.documentElement.style.fontSize = '200%'; }"
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries())
+    if (!entry.hadRecentInput)
+      window.shifts.push([entry.value, ...entry.sources.map((one) => one.node?.id || one.node?.className)]);
+}).observe({ type: "layout-shift", buffered: true });
+"""
+MOST_SHIFT = 0.01
+
+
+@pytest.mark.parametrize("change", [RIGHT_TO_LEFT, TWICE], ids=["right-to-left", "text-of-200-percent"])
+@pytest.mark.parametrize("name", MAIN)
+def test_nothing_scrolls_sideways(name, change, people, known, quiet):
+    who, path = MAIN[name]
+    with people.page(who, reduced_motion="reduce") as page:
+        page.goto(path.format(**known))
+        page.evaluate(change)
+        found = {}
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            if by := sideways(page):
+                found[width] = by
+        assert not found, f"{name} scrolls sideways, by width: {found}"
+
+
+def settled(page):
+    """Wait until the fonts are there and the page lies still."""
+    page.evaluate("() => document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => done())))")
+
+
+@pytest.fixture
+def build(site, tmp_path):
+    """Publishes the next release of Shelf, which nobody has brought anywhere."""
+    application(site, "shelf", "Shelf")
+
+    def publish():
+        version = f"1.0.{time.time_ns() // 1_000_000}"
+        site.publish("shelf", version, archive(tmp_path, "playground", version))
+        return version
+
+    return publish
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("path", ["/board/", "/apps/shelf/releases/{version}/"], ids=["board", "release"])
+def test_nothing_jumps_while_it_loads_and_when_something_moves(path, size, site, people, build, quiet):
+    version = build()
+    with people.page("release-manager", size=size, reduced_motion="reduce") as page:
+        page.add_init_script(WATCH_SHIFTS)
+        page.goto(path.format(version=version))
+        settled(page)
+        number = site.promote("developer", "shelf", version, "dev")
+        moved = page.locator("#tile-shelf-dev", has_text=version) if path == "/board/" else page.locator("main")
+        expect(moved).to_contain_text(version if path == "/board/" else "asked to bring")
+        site.await_end(number, "succeeded")
+        expect(page.locator("main")).to_contain_text(version if path == "/board/" else f"{version} serves Dev")
+        settled(page)
+        shifts = page.evaluate("() => window.shifts")
+        assert sum(one[0] for one in shifts) < MOST_SHIFT, shifts
+
+
+def test_filters_keep_their_place(people, quiet):
+    with people.page("release-manager", size=(1440, 400)) as page:
+        page.goto("/board/?density=compact")
+        box = page.get_by_label("Filter applications")
+        box.focus()
+        page.evaluate("() => scrollTo(0, 40)")
+        page.keyboard.type("o")
+        expect(page).to_have_url(re.compile("q=o"))
+        expect(box).to_be_focused()
+        assert page.evaluate("() => scrollY") == 40
+        assert "density=compact" in page.url
+        page.keyboard.type("rder")
+        expect(page.locator("[data-row]")).to_have_count(1)
+        page.reload()
+        expect(box).to_have_value("order")
+        expect(page.locator("[data-row]")).to_have_count(1)
+        page.go_back()
+        expect(page.locator("[data-row]").nth(1)).to_be_attached()
