@@ -83,8 +83,8 @@ STATEMENTS = (
     """,
     """
     INSERT INTO phases_environment (application_id, phase_id, driver, settings, instances, epoch, health,
-                                    health_detail, findings, checked_at, created_at)
-    SELECT a.id, p.id, 'scripted', '{}', 1, 0, 'healthy', '', '[]', now(), now()
+                                    health_detail, doubt, findings, checked_at, created_at)
+    SELECT a.id, p.id, 'scripted', '{}', 1, 0, 'healthy', '', '{}', '[]', now(), now()
     FROM phases_application a JOIN phases_phase p ON p.pipeline_id = a.pipeline_id
     """,
     """
