@@ -169,7 +169,7 @@ def head_of(shop: Shop, server: Web, place: Environment) -> bytes:
     from django.test import Client
 
     browser = Client()
-    browser.force_login(shop.actor("stakeholder").user)
+    browser.force_login(shop.people["stakeholder"])
     cookie = browser.cookies[settings.SESSION_COOKIE_NAME].value
     path = f"/events/?topics=approvals,environment:{place.pk}"
     return (
@@ -211,7 +211,8 @@ def bare() -> Iterator[tuple[int, Callable[[bytes], None]]]:
     ready.wait(PATIENCE)
 
     def tell(words: bytes) -> None:
-        loop.call_soon_threadsafe(lambda: [writer.write(words) for writer in writers])
+        for writer in writers:
+            loop.call_soon_threadsafe(writer.write, words)
 
     yield port, tell
     loop.call_soon_threadsafe(loop.stop)
