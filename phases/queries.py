@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from phases import permissions
 from phases.models import Application, Component, Environment, Grant, Lock, Phase, Pipeline, Token, User
 from phases.permissions import CURRENT
+from relman import clock
 from relman.actors import Actor
 from relman.errors import NotFound
 
@@ -100,6 +101,17 @@ class TokenLine:
     scope: str
     expires_at: datetime | None
     last_used_at: datetime | None
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class TokenScope:
+    """What one's tokens can be limited to: never more than one has."""
+
+    rights: list[str]
+    applications: list[Application]
+    phases: dict[str, Phase]
+    """By pipeline/phase, in order."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,25 @@ def get_token(user: User, number: int) -> Token:
 def token_lines(user: User) -> list[TokenLine]:
     """A person's tokens, in words."""
     rows = tokens(user).prefetch_related("applications", "phases")
-    return [TokenLine(one.pk, one.name, one.prefix, _scope(one), one.expires_at, one.last_used_at) for one in rows]
+    now = clock.now()
+    return [
+        TokenLine(
+            one.pk, one.name, one.prefix, _scope(one), one.expires_at, one.last_used_at,
+            ended=one.expires_at is not None and one.expires_at <= now,
+        )
+        for one in rows
+    ]  # fmt: skip
+
+
+def token_scope(actor: Actor) -> TokenScope:
+    """The rights that the actor has anywhere, and the applications and phases that they see."""
+    have = {right for rights in permissions.permission_map(actor).values() for right in rights}
+    phases = permissions.visible_phases(actor).select_related("pipeline").order_by("pipeline__name", "position")
+    return TokenScope(
+        rights=[right for right in permissions.RIGHTS if right in have],
+        applications=list(permissions.visible_applications(actor).order_by("name")),
+        phases={f"{one.pipeline.slug}/{one.slug}": one for one in phases},
+    )
 
 
 def _scope(token: Token) -> str:

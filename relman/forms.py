@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 
+from phases.permissions.table import LABELS
+from phases.queries import TokenScope
+from relman import clock
+
+NEVER = "never"
+ENDS = [
+    ("7", "In a week"),
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In a year"),
+    (NEVER, "Never, until it is revoked"),
+]
 THEMES = [("", "As the system"), ("light", "Light"), ("dark", "Dark")]
 
 
@@ -32,6 +46,48 @@ class Display(forms.Form):
 
 
 class NewToken(forms.Form):
-    """A token's name."""
+    """A token: what it is for, when it ends, and what it is limited to. Nothing ticked of a kind: no limit of it."""
 
-    token_name = forms.CharField(max_length=100)
+    token_name = forms.CharField(
+        label="What it is for",
+        max_length=100,
+        error_messages={
+            "required": "Name the token: where is it used?",
+            "max_length": "Name the token in at most 100 characters.",
+        },
+    )
+    ends = forms.ChoiceField(label="Ends", choices=ENDS, initial="90", required=False)
+    rights = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    applications = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    phases = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, scope: TokenScope, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.scope = scope
+        offered = {
+            "rights": [(right, LABELS[right]) for right in scope.rights],
+            "applications": [(one.slug, one.name) for one in scope.applications],
+            "phases": [(name, f"{one.pipeline.name}: {one.name}") for name, one in scope.phases.items()],
+        }
+        for name, choices in offered.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.MultipleChoiceField)
+            field.choices = choices
+            field.error_messages["invalid_choice"] = "You cannot give a token more than you have yourself."
+
+    @property
+    def limited(self) -> bool:
+        """Whether any limit was ticked, or refused: then the limits are shown open."""
+        return any(self[name].value() or self[name].errors for name in ("rights", "applications", "phases"))
+
+    def clean(self) -> dict[str, Any]:
+        """The words of the verb."""
+        said, scope = self.cleaned_data, self.scope
+        days = said.get("ends") or "90"
+        return {
+            "name": said.get("token_name", "").strip(),
+            "expires_at": None if days == NEVER else clock.now() + timedelta(days=int(days)),
+            "rights": said.get("rights") or (),
+            "applications": [one for one in scope.applications if one.slug in said.get("applications", ())] or None,
+            "phases": [scope.phases[name] for name in said.get("phases", ())] or None,
+        }

@@ -24,7 +24,7 @@ from phases.views import gate
 from relman import forms
 from relman.errors import RelManError
 from relman.identity import actor_of
-from relman.pages import acting, choice, draw, filled, local, page, whole
+from relman.pages import acting, blame, choice, draw, filled, local, page, whole
 
 WRONG = "The user name or the password is wrong."
 ROOM = "/_gate/begin"
@@ -95,31 +95,24 @@ def signout(request: HttpRequest) -> HttpResponse:
 
 @acting
 def me(request: HttpRequest) -> HttpResponse:
-    """One's profile: display, tokens, roles."""
+    """One's profile: display, tokens, roles. It holds several forms: the button says which was sent."""
     user = _user(request)
-    told: dict[str, Any] = {}
+    if request.method == "POST" and "revoke" in request.POST:
+        return _revoke(request, user)
+    scope, raw = queries.token_scope(actor_of(request)), ""
     form = forms.Display(initial={"theme": user.theme, "time_zone": user.time_zone, "shortcuts": user.shortcuts})
-    status = 200
-    if request.method == "POST":
-        if "revoke" in request.POST:
-            return _revoke(request, user)
-        if "token" in request.POST:
-            told = _issue(request, user)
-            status = 400 if "error" in told else 200
-        else:
-            form = forms.Display(request.POST)
-            if form.is_valid():
-                return _save(request, user, form.cleaned_data)
-            status = 400
-    return draw(
-        request,
-        "me.html",
-        status=status,
-        form=form,
-        tokens=queries.token_lines(user),
-        roles=queries.role_lines(user),
-        new_token=told.get("token"),
-    )
+    wanted = forms.NewToken(scope=scope)
+    if request.method == "POST" and "token" in request.POST:
+        wanted = forms.NewToken(request.POST, scope=scope)
+        raw = _issue(request, user, wanted)
+        wanted = forms.NewToken(scope=scope) if raw else wanted
+    elif request.method == "POST":
+        form = forms.Display(request.POST)
+        if form.is_valid():
+            return _save(request, user, form.cleaned_data)
+    shown = {"tokens": queries.token_lines(user), "roles": queries.role_lines(user), "new_token": raw}
+    refused = request.method == "POST" and not raw
+    return draw(request, "me.html", shown, status=400 if refused else 200, form=form, wanted=wanted)
 
 
 def _user(request: HttpRequest) -> User:
@@ -132,14 +125,15 @@ def _save(request: HttpRequest, user: User, said: dict[str, Any]) -> HttpRespons
     return redirect("me")
 
 
-def _issue(request: HttpRequest, user: User) -> dict[str, Any]:
-    """The new token, which is shown in this answer and never again."""
-    form = forms.NewToken(request.POST)
+def _issue(request: HttpRequest, user: User, form: forms.NewToken) -> str:
+    """The new token, which is shown in this answer and never again; empty when it is refused, with the form blamed."""
     if not form.is_valid():
-        messages.error(request, "Name the token, in at most 100 characters: where is it used?")
-        return {"error": True}
-    _, raw = actions.issue_token(user, actor=actor_of(request), name=form.cleaned_data["token_name"])
-    return {"token": raw}
+        return ""
+    try:
+        return actions.issue_token(user, actor=actor_of(request), **form.cleaned_data)[1]
+    except RelManError as error:
+        blame(form, error)
+        return ""
 
 
 def _revoke(request: HttpRequest, user: User) -> HttpResponse:
