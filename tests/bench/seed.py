@@ -83,8 +83,8 @@ STATEMENTS = (
     """,
     """
     INSERT INTO phases_environment (application_id, phase_id, driver, settings, instances, epoch, health,
-                                    health_detail, doubt, findings, checked_at, created_at)
-    SELECT a.id, p.id, 'scripted', '{}', 1, 0, 'healthy', '', '{}', '[]', now(), now()
+                                    health_detail, observed, drift, doubt, findings, checked_at, created_at)
+    SELECT a.id, p.id, 'scripted', '{}', 1, 0, 'healthy', '', '{}', '{}', '{}', '[]', now(), now()
     FROM phases_application a JOIN phases_phase p ON p.pipeline_id = a.pipeline_id
     """,
     """
@@ -105,12 +105,12 @@ STATEMENTS = (
     """
     INSERT INTO releases_promotion (environment_id, release_id, kind, status, reason, comment, requested_by_id,
         requested_at, allow_lower, snapshot, plan, target, rules, rules_read, seal, digest, snapshot_of, epoch,
-        lease_owner, abort_reason, "left", cleanup, takeovers, started_at, finished_at, revision)
+        lease_owner, abort_reason, "left", cleanup, takeovers, started_at, finished_at, revision, emergency_reason)
     SELECT e.id, r.id, 'deploy',
            CASE WHEN n %% 10 = 3 THEN 'failed' WHEN n %% 10 = 6 THEN 'superseded' ELSE 'succeeded' END,
            '', '', %(manager)s, t, false, '{"GREETING": {"value": "hello"}}',
            '[]', '{}', '[]', '[]', 'seal', 'digest', 'today', 0, '', '', '{}', 'done', 0,
-           t, t + interval '90 seconds', 1
+           t, t + interval '90 seconds', 1, ''
     FROM phases_environment e
     JOIN phases_phase p ON p.id = e.phase_id
     CROSS JOIN generate_series(1, %(rounds)s) AS n
@@ -123,14 +123,14 @@ STATEMENTS = (
     """
     INSERT INTO releases_promotion (environment_id, release_id, kind, status, reason, comment, requested_by_id,
         requested_at, allow_lower, snapshot, plan, target, rules, rules_read, seal, digest, snapshot_of, epoch,
-        lease_owner, abort_reason, "left", cleanup, takeovers, started_at, finished_at, revision)
+        lease_owner, abort_reason, "left", cleanup, takeovers, started_at, finished_at, revision, emergency_reason)
     SELECT e.id, r.id, 'deploy', CASE WHEN e.application_id %% 10 = 0 THEN 'running' ELSE 'waiting' END,
            '', '', NULL, now(), false, '{}', '[]', '{}',
            jsonb_build_array(jsonb_build_object('name', 'business', 'role', 'Business owner', 'count', 1,
                'allow_requester', false, 'allow_author', false, 'role_id',
                (SELECT id FROM phases_role WHERE slug = 'business-owner'))),
            '[]', 'seal', 'digest', 'today', 0, '', '', '{}', 'none', 0,
-           CASE WHEN e.application_id %% 10 = 0 THEN now() END, NULL, 1
+           CASE WHEN e.application_id %% 10 = 0 THEN now() END, NULL, 1, ''
     FROM phases_environment e
     JOIN phases_phase p ON p.id = e.phase_id AND p.slug = 'live'
     JOIN releases_release r ON r.application_id = e.application_id AND r.version = '1.' || %(each)s || '.0'
