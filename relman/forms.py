@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -70,8 +70,7 @@ class NewToken(forms.Form):
             "phases": [(name, f"{one.pipeline.name}: {one.name}") for name, one in scope.phases.items()],
         }
         for name, choices in offered.items():
-            field = self.fields[name]
-            assert isinstance(field, forms.MultipleChoiceField)
+            field = cast(forms.MultipleChoiceField, self.fields[name])
             field.choices = choices
             field.error_messages["invalid_choice"] = "You cannot give a token more than you have yourself."
 
