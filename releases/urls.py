@@ -24,6 +24,7 @@ PROMOTION = "promotions/<int:promotion>/"
 
 urlpatterns = [
     path("board/", board.board, name="board"),
+    path("board/export/", board.export, name="board-export"),
     path("board/waiting/", board.waiting, name="board-waiting"),
     path("board/row/<str:application>/", board.row, name="board-row"),
     path("approvals/", approvals.approvals, name="approvals"),

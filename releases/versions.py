@@ -44,6 +44,12 @@ def parse(version: str, scheme: str = "semver") -> Parsed:
     return Parsed(core + tail, _channel(words), bool(words))
 
 
+def after(version: str) -> str:
+    """The version that usually comes next: after 1.4.2 that is 1.5.0, after 2.0.0-rc.1 its release, 2.0.0."""
+    parsed = SemVer.parse(version)
+    return str(parsed.finalize_version() if parsed.prerelease else parsed.bump_minor())
+
+
 def _identifier(word: str) -> str:
     """Numbers before words, numbers by value, words by ASCII."""
     return "0" + word.zfill(DIGITS) if word.isdigit() else "1" + word

@@ -6,6 +6,7 @@ down or come back empty, and then guessing would be free.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+from django.utils.timezone import localtime
 
 from relman import clock
 from relman.errors import RelManError
@@ -49,13 +51,40 @@ def check(key: str, limit: Limit) -> None:
     """Raise TooMany when `key` has failed too often. One query."""
     from relman.models import Failure
 
-    since = clock.now() - timedelta(seconds=limit.seconds)
-    if Failure.objects.filter(key=key[:200], at__gt=since).count() >= limit.failures:
-        minutes = limit.seconds // 60
+    now = clock.now()
+    recent = Failure.objects.filter(key=key[:200], at__gt=now - timedelta(seconds=limit.seconds)).order_by("-at")
+    times = list(recent.values_list("at", flat=True)[: limit.failures])
+    if len(times) >= limit.failures:
+        wait = max(1, math.ceil((times[-1] + timedelta(seconds=limit.seconds) - now).total_seconds()))
         raise TooMany(
-            f"Too many failed attempts. Wait {minutes} minutes, then try again, or ask an administrator.",
-            retry_after=limit.seconds,
+            f"Too many failed attempts. Try again in {_minutes(wait)}, at "
+            f"{localtime(now + timedelta(seconds=wait)):%H:%M:%S %Z}, or ask an administrator.",
+            retry_after=wait,
         )
+
+
+def _minutes(seconds: int) -> str:
+    """How long to wait, in the unit that says it best."""
+    if seconds < 60:
+        return f"{seconds} second{'s' if seconds != 1 else ''}"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} minute{'s' if minutes != 1 else ''}"
+
+
+def tries_left(request: HttpRequest | None, username: str) -> int:
+    """How often this address may still give a wrong password for that name, known or not."""
+    from relman.models import Failure
+
+    since = clock.now() - timedelta(seconds=PERSON.seconds)
+    return max(0, PERSON.failures - Failure.objects.filter(key=_person(request, username)[:200], at__gt=since).count())
+
+
+def _person(request: HttpRequest | None, username: str | None) -> str:
+    return f"password {_address(request)} {(username or '').lower()}"
+
+
+def _address(request: HttpRequest | None) -> str:
+    return request.META.get("REMOTE_ADDR", "") if request is not None else ""
 
 
 def fail(*keys: str) -> None:
@@ -75,8 +104,7 @@ class PasswordBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **extra: Any
     ) -> User | None:
         """The account, or None. Raises TooMany before the password is looked at."""
-        address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
-        person = f"password {address} {(username or '').lower()}"
+        address, person = _address(request), _person(request, username)
         check(person, PERSON)
         check(f"password {address}", ADDRESS)
         user = super().authenticate(request, username=username, password=password, **extra)

@@ -21,7 +21,7 @@ from phases import actions, permissions, queries
 from phases.actions.profile import set_display
 from phases.models import User
 from phases.views import gate
-from relman import forms
+from relman import forms, throttle
 from relman.errors import RelManError
 from relman.identity import actor_of
 from relman.pages import acting, blame, choice, draw, filled, local, page, whole
@@ -58,10 +58,17 @@ def signin(request: HttpRequest) -> HttpResponse:
             if user is not None:
                 login(request, user)
                 return HttpResponseRedirect(after)
-            form.add_error(None, WRONG)
+            form.add_error(None, wrong(throttle.tries_left(request, form.cleaned_data["username"])))
     opens = "the address that you asked for" if after.startswith(ROOM) else after.partition("?")[0]
     shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens}
     return render(request, "registration/login.html", {**shown, "demo_accounts": demo_accounts()}, status=status)
+
+
+def wrong(left: int) -> str:
+    """The same for a name that nobody has: nothing here tells which names there are."""
+    if not left:
+        return f"{WRONG} That was the last try for now."
+    return f"{WRONG} {left} {'try' if left == 1 else 'tries'} left."
 
 
 def demo_accounts() -> list[str]:

@@ -49,6 +49,7 @@ search                     GET      302  200  200  200  200  200  200  200  200 
 events                     GET      401  200  200  200  200  200  200  200  200  200
 board                      GET      302  200  200  200  200  200  200  200  200  200
 board-waiting              GET      302  200  200  200  200  200  200  200  200  200
+board-export               GET      302  200  200  200  200  200  200  200  200  200
 board-row                  GET      302  404  200  200  200  200  200  200  200  200
 approvals                  GET      302  200  200  200  200  200  200  200  200  200
 approvals-count            GET      302  200  200  200  200  200  200  200  200  200
@@ -203,6 +204,7 @@ ADDRESSES: dict[str, str] = {
     "search": "/search/?q=shop",
     "events": "/events/?topics=application:shop",
     "board": "/board/",
+    "board-export": "/board/export/",
     "board-waiting": "/board/waiting/",
     "board-row": "/board/row/shop/",
     "approvals": "/approvals/",

@@ -42,11 +42,8 @@ def refresh(promotion: Promotion) -> str:
     since the request does not help: the stricter of both counts. A plan of newer code than
     this is not compared: it would only look different from here.
     """
-    if promotion.plan_version > formats.PLAN:
-        return ""
-    kept = promotion.snapshot if promotion.snapshot_of == "then" else None
-    today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
-    if today.seal == promotion.seal and today.rules == promotion.rules_read:
+    today = _otherwise(promotion)
+    if today is None:
         return ""
     what = _difference(promotion, today)
     read, began_with = today.rules, promotion.rules
@@ -58,6 +55,21 @@ def refresh(promotion: Promotion) -> str:
     plan.write_steps(promotion)
     promotion.approvals.filter(voided_at=None).update(voided_at=Now(), void_reason=what)
     return what
+
+
+def outdated(promotion: Promotion) -> str:
+    """What `refresh` would find, as one sentence; nothing is written. Empty: it stands as it was asked for."""
+    today = _otherwise(promotion)
+    return _difference(promotion, today) if today else ""
+
+
+def _otherwise(promotion: Promotion) -> plan.Frozen | None:
+    """What would be frozen now, when that is not what was."""
+    if promotion.plan_version > formats.PLAN:
+        return None
+    kept = promotion.snapshot if promotion.snapshot_of == "then" else None
+    today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
+    return None if today.seal == promotion.seal and today.rules == promotion.rules_read else today
 
 
 def stricter(began_with: list[dict[str, Any]], today: list[dict[str, Any]]) -> list[dict[str, Any]]:

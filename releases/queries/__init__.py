@@ -4,7 +4,7 @@ from .application import application_page, applications_page, releases_page
 from .approvals import approvals_page
 from .approve import approve_page
 from .audit import audit_page, events_of
-from .board import board, row
+from .board import board, row, table
 from .dialogs import promote_dialog, rollback_dialog
 from .drift import DriftShown, drift_dialog
 from .drift import shown as drift_shown
@@ -19,6 +19,7 @@ from .lookups import (
     get_release,
     live_of,
     live_promotions,
+    next_version,
     visible_promotions,
     visible_releases,
 )
@@ -30,6 +31,7 @@ from .queue import queue_of
 from .release import compare, release_page, withdraw_dialog
 from .search import search
 from .shell import shell
+from .waiting import waiting
 
 __all__ = [
     "DriftShown",
@@ -57,6 +59,7 @@ __all__ = [
     "log",
     "log_text",
     "maintenance_state",
+    "next_version",
     "phase_page",
     "pipeline_page",
     "preview",
@@ -70,8 +73,10 @@ __all__ = [
     "row",
     "search",
     "shell",
+    "table",
     "verdicts_of",
     "visible_promotions",
     "visible_releases",
+    "waiting",
     "withdraw_dialog",
 ]

@@ -383,4 +383,6 @@ def _offers(view: Reader, course: Course) -> list[Offer]:
     lacking = [phase for phase in course.phases if phase.pk not in course.used and view.may("configure", phase.pk, pk)]
     if lacking:
         offers.append(Offer("configure", f"Set up {lacking[0].name}", f"/apps/{slug}/{lacking[0].slug}/new/"))
+    if view.actor.is_superuser or (course.phases and all(view.may("manage_access", one.pk) for one in course.phases)):
+        offers.append(Offer("edit", "Edit", f"/apps/{slug}/edit/"))
     return offers

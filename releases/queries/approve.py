@@ -136,10 +136,12 @@ def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
     live = live_of(promotion.environment)
     before = live if live and live.pk != promotion.pk else None
     changes = changes_between(promotion.release, promotion.replaces or (before.release if before else None))
-    diff, same = differences(before.snapshot if before else promotion.snapshot, promotion.snapshot)
-    made = decisions(promotion)
-    standing = standings(promotion, made)
+    diff, same = differences(before.snapshot if before else {}, promotion.snapshot)
     pending = promotion.status in statuses.PENDING
+    signed = decisions(promotion)
+    stale = _stale(promotion) if pending and signed else ""
+    made = [] if stale else signed
+    standing = standings(promotion, made)
     return ApprovePage(
         ask=_head(actor, promotion, standing),
         say=_say(changes),
@@ -151,11 +153,18 @@ def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
         differences=diff,
         unchanged=same,
         passed=_passed(actor, promotion),
-        approvers=seats(actor, promotion),
+        approvers=seats(actor, promotion, made),
         decision=_decision(actor, promotion, made, standing),
-        void=_void(promotion),
+        void=_void_of(now(), stale) if stale else _void(promotion),
         ended=None if pending else _over(promotion, made),
     )
+
+
+def _stale(promotion: Promotion) -> str:
+    """What changed since people signed; the sweep voids their approvals within seconds, the page says it at once."""
+    from releases.engine.start import outdated  # the engine builds plans from these queries
+
+    return outdated(promotion)
 
 
 def _head(actor: Actor, promotion: Promotion, standing: Sequence[approvals.Standing]) -> AskHead:
@@ -274,8 +283,12 @@ def _void(promotion: Promotion) -> Void | None:
     last = rows.order_by("-voided_at").first()
     if last is None or last.voided_at is None:
         return None
-    said = last.void_reason.removeprefix("Changed since it was asked for: ").rstrip(".")
-    return Void(last.voided_at, [part.removeprefix("the ") for part in said.split(", ") if part])
+    return _void_of(last.voided_at, last.void_reason)
+
+
+def _void_of(at: datetime, why: str) -> Void:
+    said = why.removeprefix("Changed since it was asked for: ").rstrip(".")
+    return Void(at, [part.removeprefix("the ") for part in said.split(", ") if part])
 
 
 def _over(promotion: Promotion, made: Sequence[Approval]) -> Over:

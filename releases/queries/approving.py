@@ -35,9 +35,9 @@ def standings(promotion: Promotion, made: Sequence[Approval]) -> list[approvals.
     )
 
 
-def seats(actor: Actor, promotion: Promotion) -> list[Approver]:
-    """One line for each needed seat, filled ones first; and whoever rejected."""
-    made = decisions(promotion)
+def seats(actor: Actor, promotion: Promotion, made: Sequence[Approval] | None = None) -> list[Approver]:
+    """One line for each needed seat, filled ones first; and whoever rejected. `made`: default, all that hold."""
+    made = decisions(promotion) if made is None else made
     found = standings(promotion, made)
     marks = [Mark(one.person_id, one.person.display, one.decision, one.comment, one.seal, one.at) for one in made]
     missing = {who for seat in found if not seat.met for who in seat.candidates} - {mark.person for mark in marks}

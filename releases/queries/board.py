@@ -13,26 +13,26 @@ from phases.models import Application, Phase
 from phases.permissions import people_who_can
 from releases import statuses
 from releases.queries.courses import Course, Reader, load, trouble
-from releases.queries.next import STATES, nexts, of_application, rank, standing, state_of, steps_of, waits_for_me
+from releases.queries.next import STATES, nexts, of_application, rank, state_of, steps_of
 from releases.queries.places import Move, Place
 from releases.queries.shared import (
-    Action,
     Named,
     Next,
     Page,
     Person,
     fitted,
-    listed,
     near,
     page_of,
     window,
 )
+from releases.queries.waiting import WAITING, Waiting, waiting_for
 from relman.actors import Actor
 from relman.errors import NotFound
 
 ROWS = 50
 """Applications on one page."""
-WAITING = 3
+MOST = 5000
+"""Applications of an export."""
 FILTERS = ("all", "person", "motion", "blocked", "scheduled", "ready", "current")
 
 
@@ -96,18 +96,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """One thing that waits for the reader."""
-
-    promotion: int
-    title: str
-    text: str
-    until: datetime | None
-    kind: str
-    action: Action
-
-
-@dataclass(frozen=True)
 class FirstRun:
     """What the empty board says: three steps, and who can take them."""
 
@@ -136,17 +124,12 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
     """One page of the board. `state`: a filter key; `team`: a pipeline's slug; `q`: name, slug, team or version."""
     view, courses = load(actor)
     actor.memo["courses"] = (view, courses)
-    matching = [course for course in courses if _matches(course, team, q.strip().lower())]
-    judged = [(course, of_application(view, course)) for course in matching]
+    judged = _judged(view, courses, team, q)
     counts = _counts([state_of(one.kind) for _, one in judged])
-    adrift = [item for item in judged if _drifts(item[0])]
+    adrift = _only(judged, "drift")
     if adrift:
         counts["drift"] = len(adrift)
-    if state == "drift":
-        judged = adrift
-    elif state in STATES:
-        judged = [item for item in judged if state_of(item[1].kind) == state]
-        judged.sort(key=lambda item: (item[0].application.pipeline.name, rank(item[1].kind)))
+    judged = _only(judged, state)
     where, total = page_of(len(judged), page, ROWS), _total(actor, courses)
     # Where there is something that the reader may not see, it is no first run.
     started = any(course.newest for course in courses) or total > len(courses)
@@ -163,12 +146,34 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
     )
 
 
+def table(actor: Actor, *, state: str = "", team: str = "", q: str = "") -> list[tuple[str, Row]]:
+    """All rows that the filters of the board leave, without pages, each with its pipeline's name; at most MOST."""
+    view, courses = load(actor)
+    judged = _only(_judged(view, courses, team, q), state)[:MOST]
+    return [(course.application.pipeline.name, row_of(view, course, one)) for course, one in judged]
+
+
 def row(actor: Actor, application: Application) -> Row:
     """One row of the board, as the board would draw it. NotFound when the reader does not see the application."""
     view, courses = load(actor, permissions.visible_applications(actor).filter(pk=application.pk))
     if not courses:
         raise NotFound()
     return row_of(view, courses[0], of_application(view, courses[0]))
+
+
+def _judged(view: Reader, courses: Iterable[Course], team: str, q: str) -> list[tuple[Course, Next]]:
+    matching = [course for course in courses if _matches(course, team, q.strip().lower())]
+    return [(course, of_application(view, course)) for course in matching]
+
+
+def _only(judged: list[tuple[Course, Next]], state: str) -> list[tuple[Course, Next]]:
+    """Those in that state, the most pressing first in their group; all, when it is none of the states."""
+    if state == "drift":
+        return [item for item in judged if _drifts(item[0])]
+    if state not in STATES:
+        return judged
+    chosen = [item for item in judged if state_of(item[1].kind) == state]
+    return sorted(chosen, key=lambda item: (item[0].application.pipeline.name, rank(item[1].kind)))
 
 
 def _matches(course: Course, team: str, q: str) -> bool:
@@ -319,44 +324,6 @@ def _percent(move: Move) -> int | None:
         return None
     at, total = steps_of(move)
     return round(100 * (at - 1) / total) if total else 0
-
-
-# --- what waits for the reader
-
-
-def waiting_for(view: Reader, courses: Iterable[Course]) -> list[Waiting]:
-    """Approvals that the reader can give, and outcomes that they can decide; the next deadline first."""
-    found = [one for course in courses for phase in course.shown for one in _waiting_in(view, course, phase)]
-    return sorted(found, key=lambda one: (one.until is None, one.until or view.now, one.promotion))
-
-
-def _waiting_in(view: Reader, course: Course, phase: Phase) -> Iterable[Waiting]:
-    place, name = course.places[phase.pk], course.application.name
-    for move in place.open:
-        roles = waits_for_me(view, phase.pk, move)
-        if roles:
-            text = f"to **{phase.name}** as {listed([_lower(role) for role in roles])}.{_others(view, phase, move)}"
-            action = Action("review", "Review", f"/approvals/{move.id}/")
-            yield Waiting(move.id, f"{name} {move.build.version}", text, move.approve_before, "approval", action)
-    bad = place.trouble
-    if bad and bad.status == "errored" and view.may("roll_back", phase.pk, course.application.pk):
-        text = f"to **{phase.name}**: its outcome is unknown, and {phase.name} is blocked until someone decides."
-        action = Action("resolve", "Resolve", f"/promotions/{bad.id}/")
-        yield Waiting(bad.id, f"{name} {bad.build.version}", text, None, "errored", action)
-
-
-def _lower(role: str) -> str:
-    """A role inside a sentence: "business owner", but "QA engineer" and "DevOps"."""
-    first = role.split(" ")[0]
-    return role if first.upper() == first or first[1:] != first[1:].lower() else role[0].lower() + role[1:]
-
-
-def _others(view: Reader, phase: Phase, move: Move) -> str:
-    """Who has approved already."""
-    seats = standing(view, phase.pk, move)
-    names = [view.names.get(one, "someone") for seat in seats for one in seat.by]
-    verb = "has" if len(names) == 1 else "have"
-    return f" {listed(names)} {verb} approved." if names else ""
 
 
 def _first_run(view: Reader, courses: Sequence[Course]) -> FirstRun:

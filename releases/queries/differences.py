@@ -23,11 +23,8 @@ def differences(before: configuration.Snapshot, after: configuration.Snapshot) -
 
 
 def against_live(environment: Environment, live: Promotion | None) -> tuple[list[Difference], int]:
-    """Today's configuration against what the live release runs with; nothing to compare before the first one."""
-    today = configuration.snapshot(environment)
-    if live is None:
-        return [], len(today)
-    return differences(live.snapshot, today)
+    """Today's configuration against what the live release runs with; before the first one all of it is new."""
+    return differences(live.snapshot if live else {}, configuration.snapshot(environment))
 
 
 def changes_between(release: Release, since: Release | None) -> list[ChangeItem]:

@@ -116,6 +116,7 @@ class ComponentLine:
     identifier: str
     size: str
     health: str
+    id: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
         secrets_total=sum(one.secret for one in keys),
         complete=complete(environment, live, keys),
         components=[
-            ComponentLine(one.name, one.kind, one.identifier, one.size, "") for one in environment.components.all()
+            ComponentLine(one.name, one.kind, one.identifier, one.size, "", one.pk)
+            for one in environment.components.all()
         ],
         promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:10]),
         runtime_log=runtime_log(environment),

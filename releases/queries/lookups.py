@@ -8,6 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from phases import permissions
 from phases.models import Application, Environment
+from releases import versions
 from releases.models import Promotion, Release
 from relman.actors import Actor
 from relman.errors import NotFound
@@ -58,6 +59,13 @@ def get_promotion(actor: Actor, number: int) -> Promotion:
     if found is None:
         raise NotFound(f"There is no promotion {number} that you can see.")
     return found
+
+
+def next_version(application: Application) -> str:
+    """The version that usually comes after the highest one; 1.0.0 for the first release."""
+    highest = Release.objects.filter(application=application).order_by("-precedence").values_list("version", flat=True)
+    newest = highest.first()
+    return versions.after(newest) if newest else "1.0.0"
 
 
 def live_of(environment: Environment) -> Promotion | None:

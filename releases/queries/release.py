@@ -149,8 +149,8 @@ class ReleasePage:
     offers: list[Offer]
 
 
-def release_page(actor: Actor, release: Release) -> ReleasePage:
-    """The page of one release, for the phase that it comes to next."""
+def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
+    """The page of one release, for the phase that it comes to next. `kind`: only changes of that kind."""
     view, course = course_of(actor, release.application)
     columns = [phase for phase in course.phases if view.may("view", phase.pk)]
     row = cells(view, course, [release.pk])[release.pk]
@@ -166,7 +166,7 @@ def release_page(actor: Actor, release: Release) -> ReleasePage:
         strip=[_strip(view, course, one, cell) for one, cell in zip(columns, row, strict=True)],
         pill=_pill(release, columns, row, asked.phase),
         since=asked.since,
-        changes=changes,
+        changes=[one for one in changes if kind in ("", one.kind or "other")],
         change_counts=counts(changes),
         people=len({one.author for one in changes if one.author}),
         target=asked.phase,
@@ -295,10 +295,9 @@ def _pending(
         "release", "environment__application__pipeline", "environment__phase", "requested_by"
     ).get(pk=move.id)
     pending = promotion.status in statuses.PENDING
-    diff, same = differences(live.snapshot if live else promotion.snapshot, promotion.snapshot)
+    diff, same = differences(live.snapshot if live else {}, promotion.snapshot)
     mine = waits_for_me(view, environment.phase_id, move)
-    primary = Action("review", f"Review for {environment.phase.name}", f"/approvals/{move.id}/")
-    watch = Action("watch", "Open promotion" if pending else "Watch", f"/promotions/{move.id}/")
+    primary = Action("review", f"Review for {environment.phase.name}", f"/approvals/{move.id}/") if mine else None
     return Target(
         phase=Named.of(environment.phase),
         since=live.release.version if live else None,
@@ -307,7 +306,7 @@ def _pending(
         verdicts=open_first(verdicts_of(promotion)) if pending else [],
         approvers=seats(actor, promotion),
         promotion=move.id,
-        primary=primary if mine else watch,
+        primary=primary,
     )
 
 

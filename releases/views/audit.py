@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from releases.queries.audit import Line, audit_page, events_of, line
+from releases.queries.audit import audit_page, events_of, line
 from relman.audit import chain
 from relman.clock import now
 from relman.identity import actor_of
 from relman.pages import acting, draw, number, page
+from relman.sheets import sheet
 
 MOST = 20_000
 """Lines of an export."""
@@ -43,23 +41,8 @@ def _verified() -> dict[str, Any]:
 @page
 def export(request: HttpRequest) -> HttpResponse:
     """The visible entries that match, newest first, as CSV."""
-    events = events_of(actor_of(request), _filters(request))[:MOST]
-    response = HttpResponse(_csv(line(one) for one in events), content_type="text/csv; charset=utf-8")
+    lines = (line(one) for one in events_of(actor_of(request), _filters(request))[:MOST])
+    rows = ([getattr(one, name) if name != "text" else one.text.replace("**", "") for name in COLUMNS] for one in lines)
+    response = HttpResponse(sheet(COLUMNS, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="relman-audit.csv"'
     return response
-
-
-def _csv(lines: Iterable[Line]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for one in lines:
-        cells = {name: getattr(one, name) for name in COLUMNS}
-        cells["at"], cells["text"] = one.at.isoformat(), one.text.replace("**", "")
-        writer.writerow([_cell(str(cells[name])) for name in COLUMNS])
-    return out.getvalue()
-
-
-def _cell(text: str) -> str:
-    """A spreadsheet must not take what somebody wrote for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text

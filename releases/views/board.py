@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
 from releases import queries
+from releases.queries.board import Row
+from releases.queries.shared import plain
 from relman.identity import actor_of
 from relman.pages import choice, draw, fragment, number, page
+from relman.sheets import sheet
 
 STATES = [
     ("all", "All"),
@@ -20,6 +24,7 @@ STATES = [
     ("ready", "Ready to promote"),
     ("current", "Up to date"),
 ]
+COLUMNS = ("pipeline", "application", "slug", "phase", "version", "since", "health", "pending", "state", "next")
 
 
 @page
@@ -50,7 +55,28 @@ def row(request: HttpRequest, application: str) -> HttpResponse:
 @page
 def waiting(request: HttpRequest) -> HttpResponse:
     """What waits for the reader."""
-    return fragment(request, "_board_waiting_live.html", board=queries.board(actor_of(request)))
+    return fragment(request, "_board_waiting_live.html", board={"waiting": queries.waiting(actor_of(request))})
+
+
+@page
+def export(request: HttpRequest) -> HttpResponse:
+    """What the filters show, all pages of it, as CSV: a line for each application in each phase."""
+    filters = _filters(request)
+    found = queries.table(actor_of(request), **{name: filters[name] for name in ("state", "team", "q")})
+    response = HttpResponse(sheet(COLUMNS, lines_of(found)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="relman-board.csv"'
+    return response
+
+
+def lines_of(found: Iterable[tuple[str, Row]]) -> Iterator[list[object]]:
+    """The cells of COLUMNS."""
+    for pipeline, one in found:
+        for tile in one.tiles:
+            yield [
+                pipeline, one.application.name, one.application.slug, tile.phase.name,
+                tile.version or ("" if tile.exists else "not used"), tile.since, tile.health if tile.version else "",
+                tile.pending.text if tile.pending else "", one.state, plain(one.next.text),
+            ]  # fmt: skip
 
 
 def _filters(request: HttpRequest) -> dict[str, Any]:

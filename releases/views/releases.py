@@ -28,8 +28,9 @@ COMPARED = 50
 @page
 def release(request: HttpRequest, application: str, version: str) -> HttpResponse:
     """One release on its way."""
-    actor = actor_of(request)
-    return draw(request, "release.html", release_page(actor, queries.get_release(actor, application, version)))
+    actor, kind = actor_of(request), request.GET.get("kind", "")[:32]
+    found = queries.get_release(actor, application, version)
+    return draw(request, "release.html", release_page(actor, found, kind), chosen_kind=kind)
 
 
 @page
@@ -98,6 +99,7 @@ def new(request: HttpRequest, application: str) -> HttpResponse:
             application=found,
             first_phase=permissions.first_phase(found.pipeline),
             form=form,
+            example=queries.next_version(found),
             refused=refused if refused.get("errors") else None,
             upload_max=settings.UPLOAD_MAX_BYTES,
         )

@@ -1,12 +1,15 @@
 """Signing in and out, and what one sets for oneself."""
 
+import re
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
 from phases.models import Token, User
-from relman.throttle import PERSON
+from relman import clock, throttle
+from relman.throttle import PERSON, TooMany, check
 
 WRONG = "The user name or the password is wrong."
 
@@ -129,6 +132,36 @@ def test_nobody_revokes_a_token_of_somebody_else(maya):
     client.force_login(maya)
     assert client.post("/me/", {"revoke": str(Token.objects.get(owner=other).pk)}).status_code == 404
     assert client.post("/me/", {"revoke": "x"}).status_code == 404
+
+
+@pytest.fixture
+def three(monkeypatch):
+    """Three tries."""
+    monkeypatch.setattr(throttle, "PERSON", throttle.Limit(3, 300))
+    return throttle.PERSON
+
+
+def test_a_wrong_password_says_how_many_tries_are_left_known_or_not(maya, three):
+    for name in ("maya", "nobody-at-all"):
+        client = Client()
+        said = [signin(client, name, "wrong").content.decode() for _ in range(4)]
+        assert f"{WRONG} 2 tries left." in said[0]
+        assert f"{WRONG} 1 try left." in said[-3]
+        assert "That was the last try for now." in said[-2]
+        assert re.search(r"Try again in \d+ (minutes?|seconds?), at \d\d:\d\d:\d\d UTC", said[-1])
+
+
+def test_the_way_in_opens_again_when_it_was_said(maya, three, monkeypatch):
+    client = Client()
+    for _ in range(three.failures):
+        signin(client, "maya", "wrong")
+    moment = clock.now()
+    with pytest.raises(TooMany) as refused:
+        check("password 127.0.0.1 maya", three)
+    wait = refused.value.extra["retry_after"]
+    assert 0 < wait <= three.seconds
+    monkeypatch.setattr(clock, "now", lambda: moment + timedelta(seconds=wait + 2))
+    assert signin(client).status_code == 302
 
 
 def test_a_form_without_its_key_is_refused(maya):

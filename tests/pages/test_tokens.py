@@ -17,6 +17,7 @@ def test_a_token_ends_in_90_days_unless_one_says_otherwise(world):
     client.post("/me/", {"token": "1", "token_name": "Build"})
     client.post("/me/", {"token": "1", "token_name": "Forever", "ends": "never"})
     build, forever = (Token.objects.get(name=name) for name in ("Build", "Forever"))
+    assert build.expires_at is not None
     assert timedelta(days=89) < build.expires_at - now() < timedelta(days=91)
     assert forever.expires_at is None
     assert "Never" in client.get("/me/").content.decode()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from releases.versions import parse
+from releases.versions import after, parse
 
 ORDERED = [
     "0.9.9",
@@ -51,3 +51,8 @@ WRONG = ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-01", "1.0.0\n", "
 def test_what_is_no_version_is_refused_with_a_sentence(version):
     with pytest.raises(ValueError, match=r"\.$"):
         parse(version)
+
+
+@pytest.mark.parametrize(("version", "next_one"), [("1.4.2", "1.5.0"), ("2.0.0-rc.1", "2.0.0"), ("0.9.0+5", "0.10.0")])
+def test_the_version_that_usually_comes_after(version, next_one):
+    assert after(version) == next_one

@@ -48,7 +48,7 @@ def _say(document: dict[str, Any], verdicts: list[Any], stops: list[Any], consol
     say_verdicts(verdicts, console, client.url)
     passed = [text_of(verdict.get("gate")) for verdict in verdicts if verdict not in stops]
     say_queue(document, console)
-    if not stops and document.get("status") not in exits.ENDS:
+    if not stops and not document.get("reason") and document.get("status") not in exits.ENDS:
         console.say("No gate blocks it." if (document.get("queue") or {}).get("in_front") else "Nothing blocks it.")
     if passed:
         console.say(console.paint(f"Passed: {', '.join(passed)}.", "dim"))

@@ -1,0 +1,73 @@
+"""The release page: its changes by kind, its one next step, and a first deployment said as such."""
+
+from phases import actions as places
+from releases import actions, queries
+from releases.models import Change
+from relman.actors import Actor
+from tests import factories
+
+
+def page(world, who, version):
+    return world.browser(who).get(f"/apps/shop/releases/{version}/").content.decode()
+
+
+def test_changes_are_filtered_by_kind(world):
+    items = [{"kind": "feature", "title": "Gift cards"}, {"kind": "fix", "title": "Rounding"}, {"title": "Tidy up"}]
+    release = world.shop.release("1.4.0")
+    Change.objects.bulk_create(Change(release=release, position=at, **one) for at, one in enumerate(items))
+    actor = Actor(world.user("developer"), "page")
+    everything = queries.release_page(actor, release)
+    assert everything.change_counts == {"feature": 1, "fix": 1, "other": 1}
+    assert [one.title for one in queries.release_page(actor, release, "fix").changes] == ["Rounding"]
+    assert [one.title for one in queries.release_page(actor, release, "other").changes] == ["Tidy up"]
+    text = world.browser("developer").get("/apps/shop/releases/1.4.0/?kind=fix").content.decode()
+    assert "Rounding" in text and "Gift cards" not in text and 'href="?kind=feature#changes"' in text
+
+
+def test_who_cannot_decide_is_not_offered_to_watch(world):
+    number = world.promotions["waiting"].pk
+    decider, reader = page(world, "business-owner", "1.1.0"), page(world, "developer", "1.1.0")
+    assert f'class="btn primary" href="/approvals/{number}/"' in decider
+    assert 'class="btn primary"' not in reader and ">Watch<" not in reader
+
+
+def test_a_first_deployment_says_what_is_set(world):
+    shop = factories.shop("fresh")
+    live = shop.environments["live"]
+    places.set_configuration(live, {"A": "1", "B": "2"}, actor=shop.actor("devops"))
+    release = shop.release("1.0.0")
+    shop.bring(release, "dev", "qa", "stage")
+    promotion = shop.ask(release, "live")
+    found = queries.approve_page(shop.actor("business-owner"), promotion)
+    assert [(one.key, one.kind) for one in found.differences] == [("A", "new"), ("B", "new")]
+    browser = world.browser("anonymous")
+    browser.force_login(shop.actor("business-owner").user)
+    assert "2 values set for the first time" in browser.get(f"/approvals/{promotion.pk}/").content.decode()
+    assert "2 keys set for the first time" in browser.get("/apps/fresh/releases/1.0.0/").content.decode()
+
+
+def test_an_ended_promotion_no_longer_goes_anywhere(world):
+    promotion = world.promotions["waiting"]
+    path = f"/approvals/{promotion.pk}/"
+    assert "Goes to Live" in world.browser("business-owner").get(path).content.decode()
+    actions.cancel(promotion, actor=world.shop.actor("release-manager"))
+    text = world.browser("business-owner").get(path).content.decode()
+    assert "Goes to Live" not in text and "When the last approval is in" not in text
+
+
+def test_a_change_voids_an_approval_on_the_page_at_once(world):
+    promotion, shop = world.promotions["waiting"], world.shop
+    owner = shop.actor("business-owner")
+    actions.approve(promotion, actor=owner)
+    before = queries.approve_page(owner, promotion)
+    assert (before.ask.approved, before.void) == (1, None)
+    places.set_configuration(shop.environments["live"], {"NEW": "1"}, actor=shop.actor("devops"))
+    after = queries.approve_page(owner, promotion)
+    assert after.void is not None and after.void.changed == ["configuration"]
+    assert (after.ask.approved, after.decision.state) == (0, "open")
+    assert {one.state for one in after.approvers} == {"open"}
+
+
+def test_the_example_command_names_the_next_version(world):
+    text = world.browser("developer").get("/apps/shop/releases/new/").content.decode()
+    assert "--version 1.3.0</code>" in text
