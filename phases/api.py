@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from phases import actions, permissions
+from phases import actions, permissions, queries
 from phases import serializers as shapes
 from phases.models import Application, Environment, Phase, Pipeline, Token
 from relman.actors import Actor
@@ -116,6 +116,22 @@ class OnePipeline(View):
             said["prerelease_until"] = None if last is None else phase_of(self.actor, pipeline, last)
         actions.edit_pipeline(pipeline, actor=self.actor, **said)
         return Response(shapes.PipelineShown(get_pipeline(self.actor, slug)).data)
+
+
+class OnePhase(View):
+    """One phase of a pipeline."""
+
+    @extend_schema(responses=shapes.PhaseShown)
+    def get(self, request: Request, slug: str, phase: str) -> Response:
+        """Read a phase: its place and its options."""
+        return Response(shapes.PhaseShown(queries.get_phase(self.actor, slug, phase)).data)
+
+    @extend_schema(request=shapes.PhaseEdited, responses=shapes.PhaseShown)
+    def patch(self, request: Request, slug: str, phase: str) -> Response:
+        """Change a phase's words or options; what is left out stays. Needs *manage access* there."""
+        found = queries.get_phase(self.actor, slug, phase)
+        changed = actions.set_phase(found, actor=self.actor, **self.read(shapes.PhaseEdited))
+        return Response(shapes.PhaseShown(changed).data)
 
 
 class Applications(View):

@@ -119,6 +119,7 @@ class AddPhase(forms.Form):
     description = forms.CharField(required=False, max_length=300)
     optional = forms.BooleanField(required=False)
     in_order = forms.BooleanField(required=False)
+    auto_rollback = forms.BooleanField(required=False)
     public = forms.BooleanField(required=False, label="Open to everybody")
 
     def __init__(self, *args: Any, phases: Sequence[Phase], moves: str = "", **kwargs: Any) -> None:
@@ -157,6 +158,11 @@ class EditPhase(forms.Form):
         required=False,
         label="Every release in order",
         help_text="Otherwise a newer request takes the place of an older one.",
+    )
+    auto_rollback = forms.BooleanField(
+        required=False,
+        label="Roll back without asking",
+        help_text="When a verification fails after a migration or with the traffic: once, to what ran before.",
     )
 
 

@@ -36,7 +36,7 @@ class PhaseShown(serializers.ModelSerializer[Phase]):
 
     class Meta:
         model = Phase
-        fields = ["slug", "name", "description", "position", "optional", "public", "in_order"]
+        fields = ["slug", "name", "description", "position", "optional", "public", "in_order", "auto_rollback"]
 
 
 class PipelineShown(serializers.ModelSerializer[Pipeline]):
@@ -70,6 +70,18 @@ class NewPhase(Body):
     optional = serializers.BooleanField(required=False)
     public = serializers.BooleanField(required=False)
     in_order = serializers.BooleanField(required=False)
+    auto_rollback = serializers.BooleanField(required=False)
+
+
+class PhaseEdited(Body):
+    """What to change of a phase. `auto_rollback`: go back without asking when a verification fails."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    optional = serializers.BooleanField(required=False)
+    public = serializers.BooleanField(required=False)
+    in_order = serializers.BooleanField(required=False)
+    auto_rollback = serializers.BooleanField(required=False)
 
 
 class NewPipeline(Body):

@@ -24,6 +24,7 @@ class PhaseSpec:
     optional: bool = False
     public: bool = False
     in_order: bool = False
+    auto_rollback: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ TEMPLATES: dict[str, Template] = {
     "demo-live": Template("Demo → Live", (DEMO, LIVE), (BUSINESS,)),
     "dev-demo-stage-live": Template("Dev → Demo → Stage → Live", (DEV, DEMO, STAGE, LIVE), (BUSINESS, QUALITY)),
 }
-FLAGS = ("optional", "public", "in_order")
+FLAGS = ("optional", "public", "in_order", "auto_rollback")
+FLAGS_TOLD = "optional, public, in_order and auto_rollback"
 
 
 def layout(wanted: str | Sequence[PhaseSpec | Mapping[str, Any]]) -> Template:
@@ -76,17 +78,17 @@ def layout(wanted: str | Sequence[PhaseSpec | Mapping[str, Any]]) -> Template:
 
 
 def spec(given: Mapping[str, Any]) -> PhaseSpec:
-    """A phase from plain data: name, and optionally slug, description, optional, public, in_order."""
+    """A phase from plain data: name, and optionally slug, description and the flags."""
     if not isinstance(given, Mapping) or set(given) - {"slug", "name", "description", *FLAGS}:
         raise Invalid(
-            "A phase has name, slug, description, optional, public and in_order.",
-            fields={"phases": ["Only name, slug, description, optional, public and in_order are known."]},
+            f"A phase has name, slug, description, {FLAGS_TOLD}.",
+            fields={"phases": [f"Only name, slug, description, {FLAGS_TOLD} are known."]},
         )
     name = given.get("name")
     if not isinstance(name, str) or not name.strip() or len(name) > 100:
         raise Invalid("A phase has a name of at most 100 characters.", fields={"phases": ["Name each phase."]})
     if any(not isinstance(given.get(flag, False), bool) for flag in FLAGS):
-        raise Invalid("optional, public and in_order are true or false.", fields={"phases": ["True or false."]})
+        raise Invalid(f"{FLAGS_TOLD} are true or false.", fields={"phases": ["True or false."]})
     slug = str(given.get("slug") or slugify(name)[:63].strip("-"))
     flags = {flag: given.get(flag, False) for flag in FLAGS}
     return PhaseSpec(slug, name.strip(), str(given.get("description") or "")[:300], **flags)

@@ -14,8 +14,9 @@ from phases.models import Environment
 from releases import gates, guards, statuses
 from releases.dispatch import ring
 from releases.engine import plan
-from releases.models import Promotion, Release
+from releases.models import Hold, Promotion, Release
 from releases.queries.facts import facts_of
+from releases.queries.holding import standing
 from releases.queries.lookups import live_of
 from releases.queries.offers import kind_of
 from releases.transitions import advance, announce
@@ -41,6 +42,10 @@ class Wish:
     configuration: str = "today"
     emergency: str = ""
     """Why it goes to the front of the queue; empty: it does not."""
+    rolls_back: Promotion | None = None
+    """The failed promotion that RelMan answers by itself."""
+    rehearsal: bool = False
+    """A rollback that leaves the release for a moment only: nothing is held."""
 
 
 def place(release: Release, environment: Environment, wish: Wish, *, actor: Actor) -> Promotion:
@@ -72,7 +77,10 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
         )
         if wish.emergency:
             record("promotion.expedited", actor=actor, subject=promotion, promotion=promotion, detail=wish.emergency)
-        _supersede(promotion, actor)
+        if wish.rolls_back is None:
+            _supersede(promotion, actor)  # what people asked for goes before what RelMan asks for by itself
+        if promotion.kind == "rollback" and not wish.rehearsal:
+            _hold(promotion, wish, actor)
         _go(promotion, verdicts)
     promotion.refresh_from_db()
     return promotion
@@ -98,7 +106,7 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
     promotion = Promotion(
         environment=environment,
         release=release,
-        kind="adopt" if wish.adopt else kind_of(release, live, rollback=wish.rollback),
+        kind=_kind(release, live, wish),
         comment=wish.comment,
         requested_by=actor.user,
         requested_at=Now(),
@@ -106,6 +114,7 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
         not_after=wish.not_after,
         allow_lower=wish.allow_lower,
         retry_of=wish.retry_of,
+        rolls_back=wish.rolls_back,
         replaces=live.release if live else None,
         snapshot_of=wish.configuration,
         emergency_at=Now() if wish.emergency else None,
@@ -126,6 +135,13 @@ def _ran_here(release: Release, environment: Environment) -> bool:
     return Promotion.objects.filter(environment=environment, release=release, status="succeeded").exists()
 
 
+def _kind(release: Release, live: Promotion | None, wish: Wish) -> str:
+    """Computed from what is live, but for what RelMan answers and what is there already."""
+    if wish.adopt or wish.rolls_back:
+        return "adopt" if wish.adopt else "rollback"
+    return kind_of(release, live, rollback=wish.rollback)
+
+
 def _snapshot(release: Release, environment: Environment, wish: Wish) -> dict[str, Any]:
     """Today's configuration, or the one that the release ran with here last."""
     if wish.configuration == "then":
@@ -135,6 +151,19 @@ def _snapshot(release: Release, environment: Environment, wish: Wish) -> dict[st
             then: dict[str, Any] = last.snapshot
             return then
     return configuration.snapshot(environment)
+
+
+def _hold(promotion: Promotion, wish: Wish, actor: Actor) -> None:
+    """What a rollback leaves does not come back by itself: until a person lifts it, nothing automatic brings it."""
+    left = wish.rolls_back.release if wish.rolls_back else promotion.replaces
+    if left is None or left.pk == promotion.release_id:
+        return
+    here: dict[str, Any] = {"release": left, "environment": promotion.environment, "lifted_at": None}
+    if standing().filter(**here).exists():
+        return  # it is held already, and stays so although this rollback be cancelled
+    said = {"rollback": promotion, "reason": wish.comment[:1000], "by": actor.user, "at": Now()}
+    Hold.objects.update_or_create(defaults=said, **here)
+    record("release.held", actor=actor, subject=left, release=left, promotion=promotion, detail=said["reason"])
 
 
 def _supersede(promotion: Promotion, actor: Actor) -> None:

@@ -22,7 +22,7 @@ from phases import gateway, tokens
 from phases.drivers.base import Observation
 from phases.gateway import probe
 from phases.models import Environment
-from releases import queries, reality
+from releases import actions, queries, reality
 from releases.engine import health
 from releases.models import Promotion
 from relman.actors import Actor
@@ -71,6 +71,8 @@ release-yank               GET      302  404  403  403  403  403  200  200  403 
 release-yank               POST     302  404  403  403  403  403  302  302  403  403
 release-quarantine         GET      302  404  403  403  403  403  200  200  403  403
 release-quarantine         POST     302  404  403  403  403  403  302  302  403  403
+release-hold-lift          GET      302  404  403  200  403  403  403  200  403  403
+release-hold-lift          POST     302  404  403  302  403  403  403  302  403  403
 compare-choose             GET      302  404  302  302  302  302  302  302  302  302
 compare                    GET      302  404  200  200  200  200  200  200  200  200
 environment                GET      302  404  200  200  200  200  200  200  200  200
@@ -92,6 +94,8 @@ environment-revert         GET      302  404  403  403  403  403  200  200  403 
 environment-revert         POST     302  404  403  403  403  403  302  302  403  403
 environment-adopt          GET      302  404  403  403  403  403  200  200  403  403
 environment-adopt          POST     302  404  403  403  403  403  302  302  403  403
+environment-rehearse       GET      302  404  403  403  403  403  403  200  403  403
+environment-rehearse       POST     302  404  403  403  403  403  403  302  403  403
 environment-lock           GET      302  404  403  403  403  403  200  200  403  403
 environment-lock           POST     302  404  403  403  403  403  302  302  403  403
 environment-unlock         GET      302  404  403  403  403  403  200  200  403  403
@@ -150,6 +154,8 @@ api-pipelines              GET      401  200  200  200  200  200  200  200  200 
 api-pipelines              POST     401  403  403  403  403  403  403  403  403  201
 api-pipeline               GET      401  404  200  200  200  200  200  200  200  200
 api-pipeline               PATCH    401  404  403  403  403  403  200  403  403  200
+api-phase                  GET      401  404  200  200  200  200  200  200  200  200
+api-phase                  PATCH    401  404  403  403  403  403  200  403  403  403
 api-applications           GET      401  200  200  200  200  200  200  200  200  200
 api-applications           POST     401  404  403  403  403  403  403  403  403  201
 api-application            GET      401  404  200  200  200  200  200  200  200  200
@@ -160,6 +166,7 @@ api-release                GET      401  404  200  200  200  200  200  200  200 
 api-offers                 GET      401  404  200  200  200  200  200  200  200  200
 api-yank                   POST     401  404  403  403  403  403  200  200  403  403
 api-quarantine             POST     401  404  403  403  403  403  200  200  403  403
+api-hold-lift              POST     401  404  403  200  403  403  403  200  403  403
 api-environments           GET      401  200  200  200  200  200  200  200  200  200
 api-environments           POST     401  404  403  403  404  403  409  403  403  403
 api-environment            GET      401  404  200  200  200  200  200  200  200  200
@@ -172,6 +179,9 @@ api-unlock                 POST     401  404  403  403  403  403  200  200  403 
 api-revert                 POST     401  404  403  403  403  403  201  201  403  403
 api-adopt                  POST     401  404  403  403  403  403  201  201  403  403
 api-health                 GET      401  404  200  200  200  200  200  200  200  200
+api-rehearsal              GET      401  404  404  404  404  404  404  404  404  404
+api-rehearsal              POST     401  404  403  403  403  403  403  201  403  403
+api-rollback               GET      401  404  200  200  200  200  200  200  200  200
 api-rollback               POST     401  404  403  403  403  403  201  201  403  403
 api-promotions             GET      401  200  200  200  200  200  200  200  200  200
 api-promotions             POST     401  404  403  403  403  403  403  201  403  403
@@ -221,6 +231,7 @@ ADDRESSES: dict[str, str] = {
     "release": f"{SHOP}releases/1.1.0/",
     "release-yank": f"{SHOP}releases/1.1.0/yank/",
     "release-quarantine": f"{SHOP}releases/1.1.0/quarantine/",
+    "release-hold-lift": f"{SHOP}releases/1.1.0/holds/stage/lift/",
     "compare-choose": f"{SHOP}releases/compare/",
     "compare": f"{SHOP}releases/compare/1.0.0...1.1.0/",
     "environment": TOLIVE,
@@ -233,6 +244,7 @@ ADDRESSES: dict[str, str] = {
     "environment-rollback": f"{SHOP}stage/rollback/",
     "environment-revert": f"{SHOP}stage/revert/",
     "environment-adopt": f"{SHOP}stage/adopt/",
+    "environment-rehearse": f"{SHOP}stage/rehearse/",
     "environment-lock": f"{TOLIVE}lock/",
     "environment-unlock": f"{TOLIVE}unlock/",
     "component-new": f"{TOLIVE}components/new/",
@@ -270,6 +282,7 @@ ADDRESSES: dict[str, str] = {
     "api-token": f"{V1}me/tokens/{{token}}/",
     "api-pipelines": f"{V1}pipelines/",
     "api-pipeline": f"{V1}pipelines/shop/",
+    "api-phase": f"{V1}pipelines/shop/phases/qa/",
     "api-applications": f"{V1}applications/",
     "api-application": f"{V1}applications/shop/",
     "api-releases": f"{V1}applications/shop/releases/",
@@ -277,6 +290,7 @@ ADDRESSES: dict[str, str] = {
     "api-offers": f"{V1}applications/shop/releases/1.1.0/offers/?phase=live",
     "api-yank": f"{V1}applications/shop/releases/1.1.0/yank/",
     "api-quarantine": f"{V1}applications/shop/releases/1.1.0/quarantine/",
+    "api-hold-lift": f"{V1}applications/shop/releases/1.1.0/holds/stage/lift/",
     "api-environments": f"{V1}environments/",
     "api-environment": f"{V1}environments/shop/live/",
     "api-configuration": f"{V1}environments/shop/live/configuration/",
@@ -287,6 +301,7 @@ ADDRESSES: dict[str, str] = {
     "api-adopt": f"{V1}environments/shop/stage/adopt/",
     "api-health": f"{V1}environments/shop/live/health/",
     "api-rollback": f"{V1}environments/shop/stage/rollback/",
+    "api-rehearsal": f"{V1}environments/shop/stage/rehearsal/",
     "api-promotions": f"{V1}promotions/",
     "api-promotion": f"{V1}promotions/{{waiting}}/",
     "api-promotion-log": f"{V1}promotions/{{live}}/log/",
@@ -331,6 +346,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "pipeline-edit": {"name": "Shop"},
     "phase-new": {"name": "Demo", "after": "qa"},
     "phase-edit": {"name": "QA", "slug": "qa"},
+    "api-phase": {"auto_rollback": True},
     "api-tokens": {"name": "CI"},
     "api-pipelines": {"slug": "another", "template": "demo-live"},
     "api-applications": {"slug": "another", "pipeline": "shop"},
@@ -386,7 +402,15 @@ def drifted(world: World) -> None:
     Environment.objects.filter(pk=stage.pk).update(drift=found.as_json(), drift_since=Now())
 
 
+def left(world: World) -> None:
+    """Stage was rolled back from 1.1.0."""
+    actor = world.shop.actor("release-manager")
+    actions.roll_back(world.shop.environments["stage"], actor=actor, reason="It loses orders.")
+
+
 GIVEN: dict[str, Callable[[World], None]] = {
+    "release-hold-lift": left,
+    "api-hold-lift": left,
     "promotion-abort": running,
     "promotion-retry": over,
     "promotion-resolve": errored,

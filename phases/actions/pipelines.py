@@ -60,6 +60,7 @@ def _build(pipeline: Pipeline, template: Template) -> None:
                 optional=one.optional,
                 public=one.public,
                 in_order=one.in_order,
+                auto_rollback=one.auto_rollback,
             )
         )
         for position, one in enumerate(template.phases, start=1)
@@ -133,6 +134,7 @@ def add_phase(
     optional: bool = False,
     public: bool = False,
     in_order: bool = False,
+    auto_rollback: bool = False,
 ) -> Phase:
     """Add a phase at a position (1 is first; default: before the last one).
 
@@ -144,6 +146,7 @@ def add_phase(
         raise Invalid("The phase to be like belongs to another pipeline.", fields={"like": ["Choose one of its own."]})
     phase = Phase(pipeline=pipeline, slug=slug or slugify(name)[:63].strip("-"), name=name, description=description)
     phase.optional, phase.public, phase.in_order = optional, public, in_order
+    phase.auto_rollback = auto_rollback
     _insert(phase, position, like, actor)
     permissions.forget(actor)
     after = {"position": phase.position, "like": like.slug if like else None, "public": public, "optional": optional}
@@ -238,6 +241,7 @@ def set_phase(
     optional: bool | None = None,
     public: bool | None = None,
     in_order: bool | None = None,
+    auto_rollback: bool | None = None,
 ) -> Phase:
     """Change a phase's name or flags. Needs *manage access* there. The short name only while no environment uses it."""
     permissions.require(actor, "manage_access", phase)
@@ -246,7 +250,7 @@ def set_phase(
         if phase.environments.exists():
             raise Conflict(f"The addresses of {phase.name} carry its short name: it stays while environments exist.")
     given = {"name": name, "slug": slug, "description": description}
-    flags = {"optional": optional, "public": public, "in_order": in_order}
+    flags = {"optional": optional, "public": public, "in_order": in_order, "auto_rollback": auto_rollback}
     before, after = changed(phase, {**given, **flags})
     if not after:
         return phase

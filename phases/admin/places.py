@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from phases import actions, configuration, permissions
 from phases.drivers.registry import KINDS
 from phases.models import Application, Component, Environment, Phase, Pipeline, Variable
-from phases.templates import TEMPLATES
+from phases.templates import FLAGS, TEMPLATES
 from relman.actors import Actor
 from relman.errors import Invalid
 from relman.identity import actor_of
@@ -38,7 +38,7 @@ class PhaseInline(Rows):
     """The phases in order, to look at and to follow."""
 
     model = Phase
-    fields = readonly_fields = ("position", "name", "slug", "optional", "public", "in_order")
+    fields = readonly_fields = ("position", "name", "slug", *FLAGS)
     show_change_link = True
     extra = 0
     can_delete = False
@@ -128,7 +128,7 @@ class PhaseForm(VerbForm):
 
     class Meta:
         model = Phase
-        fields: ClassVar[list[str]] = ["pipeline", "name", "slug", "description", "optional", "public", "in_order"]
+        fields: ClassVar[list[str]] = ["pipeline", "name", "slug", "description", *FLAGS]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -142,7 +142,7 @@ class PhaseAdmin(VerbAdmin):
 
     delegated = True
     form = PhaseForm
-    list_display = ("name", "pipeline", "position", "slug", "optional", "public", "in_order", "rules_met")
+    list_display = ("name", "pipeline", "position", "slug", *FLAGS, "rules_met")
     list_display_links = ("name",)
     list_filter = (("pipeline", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("pipeline",)
@@ -157,7 +157,7 @@ class PhaseAdmin(VerbAdmin):
         return " ".join(one.sentence for one in found) or None
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        flags = ["description", "optional", "public", "in_order", "place"]
+        flags = ["description", *FLAGS, "place"]
         return ["pipeline", "name", "slug", *flags] if obj else ["pipeline", "name", "slug", *flags, "like"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -172,7 +172,7 @@ class PhaseAdmin(VerbAdmin):
 
     def apply(self, actor: Actor, obj: Any, form: Any, change: bool) -> Phase:
         given = form.cleaned_data
-        names = ("name", "slug", "description", "optional", "public", "in_order")
+        names = ("name", "slug", "description", *FLAGS)
         words = {name: given[name] for name in names if name in given}
         if not change:
             return actions.add_phase(

@@ -77,6 +77,8 @@ class StepSpec:
     when: Literal["run", "verify", "after", "undo"] = "run"
     """run: before verification; verify: while verifying; after: clean-up once it
     succeeded; undo: clean-up when it did not."""
+    lasting: bool = False
+    """What it changes stays when the promotion fails: no clean-up takes it back, such as a migration."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@
                   seconds   sleep: how long; again: when to come back (default 0.1)
                   times     transient, again: how often before the step succeeds (default 1)
                   reason    fail, transient, errored: the sentence
-                  name, resume, timeout, attempts, when    as in StepSpec
+                  name, resume, timeout, attempts, when, lasting    as in StepSpec
     health      ok (default) | fail | exit          what `inspect` says
     version     what `inspect` reports instead of the version that was brought
     reports     what `observe` finds instead of what was brought: a mapping of version, digest, running, stranger,
@@ -50,7 +50,7 @@ from phases.drivers.home import home
 from phases.drivers.ledger import Fence, Ledger, file_lock
 
 DOING = ("noop", "sleep", "fail", "transient", "errored", "hang", "again")
-_SPEC = ("name", "resume", "timeout", "attempts", "when")
+_SPEC = ("name", "resume", "timeout", "attempts", "when", "lasting")
 
 
 class ScriptedDriver:

@@ -40,6 +40,10 @@ class Phase(models.Model):
     in_order = models.BooleanField(
         default=False, help_text="Run every promotion in order; otherwise a newer one takes the place of older ones."
     )
+    auto_rollback = models.BooleanField(
+        default=False,
+        help_text="When a verification fails after something lasting was done, go back without asking anybody.",
+    )
 
     class Meta:
         ordering = ("pipeline_id", "position")

@@ -17,8 +17,13 @@ from phases.serializers import EditEnvironment
 from releases import actions, queries
 from releases.api import serializers as shapes
 from releases.api.promotions import promotion_shown
+from releases.api.way_back import RehearsalShown
 from releases.models import Promotion
-from relman.api import View
+from releases.queries.dialogs import rollback_dialog
+from releases.queries.rehearsals import rehearsal_of
+from releases.queries.way_back import way_back
+from relman.api import View, text
+from relman.errors import NotFound
 from relman.schema import made, page_of
 
 
@@ -41,6 +46,17 @@ class OneEnvironment(View):
 
 class RollBack(View):
     """The way back."""
+
+    filters = {"version": text}
+
+    @extend_schema(responses=shapes.RollbackShown)
+    def get(self, request: Request, application: str, phase: str) -> Response:
+        """What a rollback (to `version`, or to the release before) would do; nothing is changed."""
+        environment = queries.get_environment(self.actor, application, phase)
+        version = self.asked.get("version")
+        release = queries.get_release(self.actor, application, version) if version else None
+        offer = rollback_dialog(self.actor, environment, release).offer
+        return Response(shapes.RollbackShown(offer).data)
 
     @extend_schema(
         request=shapes.Rollback, responses={201: made(shapes.PromotionInFull, "The promotion that goes back.")}
@@ -100,6 +116,28 @@ class Health(View):
         return self.page(queries.health_changes(environment), "-id", lambda row: shapes.HealthShown(row).data)
 
 
+class Rehearsal(View):
+    """Practising the way back."""
+
+    @extend_schema(responses=RehearsalShown)
+    def get(self, request: Request, application: str, phase: str) -> Response:
+        """The newest rehearsal there. 404 when there was none."""
+        found = rehearsal_of(queries.get_environment(self.actor, application, phase))
+        if found is None:
+            raise NotFound(f"No rollback was rehearsed in {phase} yet.")
+        return Response(RehearsalShown(found).data)
+
+    @extend_schema(
+        request=shapes.Comment,
+        responses={201: made(RehearsalShown, "It goes back; `back` is its promotion.")},
+    )
+    def post(self, request: Request, application: str, phase: str) -> Response:
+        """Rehearse a rollback, in any phase but the last: really back, then forward again. 409 with `problems`."""
+        environment = queries.get_environment(self.actor, application, phase)
+        actions.rehearse(environment, actor=self.actor, **self.read(shapes.Comment))
+        return Response(RehearsalShown(rehearsal_of(environment)).data, status=201)
+
+
 def environment_shown(environment: Environment, live: Promotion | None) -> dict[str, Any]:
     """An environment as the API shows it."""
     drift = queries.drift_shown(environment, live, may=False)
@@ -121,6 +159,7 @@ def environment_shown(environment: Environment, live: Promotion | None) -> dict[
         "memory": environment.memory,
         "cpu": environment.cpu,
         "drift": _drift(drift) if drift else None,
+        "way_back": way_back(environment),
     }
 
 

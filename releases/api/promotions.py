@@ -250,5 +250,7 @@ def promotion_shown(promotion: Promotion, actor: Actor) -> Any:
     verdicts = queries.verdicts_of(promotion) if promotion.is_open else []
     # The steps of the way back are news only when they are walked.
     steps = [step for step in promotion.steps.all() if step.when != "undo" or step.status != "pending"]
-    promotion.__dict__.update(verdicts=verdicts, shown=steps, queue=queries.queue_of(actor, promotion))
+    answered = Promotion.objects.filter(rolls_back=promotion).values_list("pk", flat=True).first()
+    promotion.__dict__.update(verdicts=verdicts, shown=steps, answered_by=answered)
+    promotion.__dict__.update(queue=queries.queue_of(actor, promotion))
     return shapes.PromotionInFull(promotion).data

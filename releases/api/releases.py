@@ -14,6 +14,8 @@ from phases import permissions
 from releases import actions, queries, uploads
 from releases.api import serializers as shapes
 from releases.models import Release
+from releases.queries.holds import holds_in
+from relman.actors import Actor
 from relman.api import View, one_of, text
 from relman.errors import Invalid
 from relman.schema import made, page_of
@@ -56,7 +58,7 @@ class Releases(View):
         release, new = actions.publish_release(
             self.application, actor=self.actor, staged=staged_of(said.pop("artifact")), **said
         )
-        return Response(release_shown(release), status=201 if new else 200)
+        return Response(release_shown(release, self.actor), status=201 if new else 200)
 
 
 class OneRelease(View):
@@ -65,7 +67,7 @@ class OneRelease(View):
     @extend_schema(responses=shapes.ReleaseInFull)
     def get(self, request: Request, slug: str, version: str) -> Response:
         """Read a release, with its changes and its manifest."""
-        return Response(release_shown(queries.get_release(self.actor, slug, version)))
+        return Response(release_shown(queries.get_release(self.actor, slug, version), self.actor))
 
 
 class Yank(View):
@@ -75,7 +77,8 @@ class Yank(View):
     def post(self, request: Request, slug: str, version: str) -> Response:
         """Yank: no new promotions. Needs the right to roll back in the last phase."""
         release = queries.get_release(self.actor, slug, version)
-        return Response(release_shown(actions.yank(release, actor=self.actor, **self.read(shapes.Reason))))
+        actions.yank(release, actor=self.actor, **self.read(shapes.Reason))
+        return Response(release_shown(release, self.actor))
 
 
 class Quarantine(View):
@@ -85,7 +88,20 @@ class Quarantine(View):
     def post(self, request: Request, slug: str, version: str) -> Response:
         """Quarantine: as yank, and what waits or is queued is cancelled."""
         release = queries.get_release(self.actor, slug, version)
-        return Response(release_shown(actions.quarantine(release, actor=self.actor, **self.read(shapes.Reason))))
+        actions.quarantine(release, actor=self.actor, **self.read(shapes.Reason))
+        return Response(release_shown(release, self.actor))
+
+
+class LiftHold(View):
+    """After a rollback."""
+
+    @extend_schema(request=shapes.Comment, responses=shapes.ReleaseInFull)
+    def post(self, request: Request, slug: str, version: str, phase: str) -> Response:
+        """Lift the hold that a rollback put on this release in a phase. Needs the right to promote there."""
+        release = queries.get_release(self.actor, slug, version)
+        place = queries.get_environment(self.actor, slug, phase).phase
+        actions.lift_hold(release, phase=place, actor=self.actor, **self.read(shapes.Comment))
+        return Response(release_shown(release, self.actor))
 
 
 class Offers(View):
@@ -116,6 +132,7 @@ def in_full(rows: QuerySet[Release]) -> QuerySet[Release]:
     return rows.select_related("application", "published_by").prefetch_related("artifacts", "changes")
 
 
-def release_shown(release: Release) -> Any:
-    """A release as the API shows it."""
-    return shapes.ReleaseInFull(release).data
+def release_shown(release: Release, actor: Actor) -> Any:
+    """A release as the API shows it, with its holds where the actor sees."""
+    seen = permissions.visible_environments(actor).filter(application=release.application_id)
+    return shapes.ReleaseInFull(release, context={"holds": holds_in(release, seen)}).data

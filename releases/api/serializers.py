@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from phases.serializers import Account
 from releases.api.queueing import QueueShown
+from releases.api.way_back import DifferenceShown, HoldShown, RollbackChoice, WayBackShown
 from releases.models import Approval, Change, Promotion, Release, Step
 from relman.api import Body
 
@@ -76,9 +77,14 @@ class ReleaseInFull(ReleaseShown):
 
     changes = ChangeShown(many=True)
     manifest = serializers.DictField()
+    holds: Any = serializers.SerializerMethodField()
 
     class Meta(ReleaseShown.Meta):
-        fields = [*ReleaseShown.Meta.fields, "changes", "manifest"]
+        fields = [*ReleaseShown.Meta.fields, "changes", "manifest", "holds"]
+
+    def get_holds(self, release: Release) -> Any:
+        """In which phases nothing brings it by itself."""
+        return HoldShown(self.context.get("holds", ()), many=True).data
 
 
 def _artifact(release: Release) -> Any:
@@ -186,13 +192,16 @@ class PromotionShown(serializers.ModelSerializer[Promotion]):
     retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     superseded_by = serializers.IntegerField(source="superseded_by_id", allow_null=True)
     emergency_by = Account(allow_null=True)
+    rolls_back = serializers.IntegerField(
+        source="rolls_back_id", allow_null=True, help_text="The failed promotion that RelMan answers by itself"
+    )
 
     class Meta:
         model = Promotion
         fields = [
             "id", "application", "version", "phase", "kind", "status", "reason", "comment", "digest", "seal",
-            "replaces", "retry_of", "superseded_by", "allow_lower", "requested_by", "requested_at", "not_before",
-            "not_after", "approve_before", "queued_at", "started_at", "finished_at", "emergency_at",
+            "replaces", "retry_of", "superseded_by", "rolls_back", "allow_lower", "requested_by", "requested_at",
+            "not_before", "not_after", "approve_before", "queued_at", "started_at", "finished_at", "emergency_at",
             "emergency_by", "emergency_reason",
         ]  # fmt: skip
 
@@ -205,9 +214,12 @@ class PromotionInFull(PromotionShown):
     steps = StepShown(many=True, source="shown")
     verdicts = VerdictShown(many=True)
     approvals = ApprovalShown(many=True)
+    rolled_back_by = serializers.IntegerField(
+        allow_null=True, source="answered_by", help_text="RelMan's own rollback after it failed its verification"
+    )
 
     class Meta(PromotionShown.Meta):
-        fields = [*PromotionShown.Meta.fields, "queue", "steps", "verdicts", "approvals"]
+        fields = [*PromotionShown.Meta.fields, "queue", "steps", "verdicts", "approvals", "rolled_back_by"]
 
 
 class NewPromotion(Body):
@@ -222,6 +234,22 @@ class NewPromotion(Body):
     allow_lower = serializers.BooleanField(required=False)
     emergency = serializers.BooleanField(required=False, help_text="To the front of the queue; needs a reason")
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True)
+
+
+class RollbackShown(serializers.Serializer[Any]):
+    """What a rollback would do. `differences`: the configuration as it ran then against today's."""
+
+    application = serializers.CharField(source="application.slug")
+    phase = serializers.CharField(source="phase.slug")
+    live = serializers.CharField(source="from_version", allow_null=True)
+    version = serializers.CharField(source="chosen", allow_blank=True)
+    choices = RollbackChoice(many=True, source="to")
+    differences = DifferenceShown(many=True)
+    verdicts = VerdictShown(many=True)
+    allowed = serializers.BooleanField()
+    reason = serializers.CharField(allow_blank=True)
+    usual_seconds = serializers.FloatField(source="usual", allow_null=True)
+    way_back = WayBackShown(source="back")
 
 
 class Comment(Body):
@@ -327,6 +355,7 @@ class EnvironmentShown(serializers.Serializer[Any]):
     memory = serializers.IntegerField(allow_null=True, help_text="MiB an instance")
     cpu = serializers.DecimalField(max_digits=5, decimal_places=2, allow_null=True, help_text="Cores an instance")
     drift = DriftShown(allow_null=True)
+    way_back = WayBackShown()
 
 
 class Moving(serializers.Serializer[Any]):

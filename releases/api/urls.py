@@ -14,6 +14,7 @@ urlpatterns = [
     path("me/tokens/<int:number>/", phases.OneToken.as_view(), name="api-token"),
     path("pipelines/", phases.Pipelines.as_view(), name="api-pipelines"),
     path("pipelines/<str:slug>/", phases.OnePipeline.as_view(), name="api-pipeline"),
+    path("pipelines/<str:slug>/phases/<str:phase>/", phases.OnePhase.as_view(), name="api-phase"),
     path("applications/", phases.Applications.as_view(), name="api-applications"),
     path("applications/<str:slug>/", phases.OneApplication.as_view(), name="api-application"),
     path("applications/<str:slug>/releases/", releases.Releases.as_view(), name="api-releases"),
@@ -24,6 +25,11 @@ urlpatterns = [
         "applications/<str:slug>/releases/<str:version>/quarantine/",
         releases.Quarantine.as_view(),
         name="api-quarantine",
+    ),
+    path(
+        "applications/<str:slug>/releases/<str:version>/holds/<str:phase>/lift/",
+        releases.LiftHold.as_view(),
+        name="api-hold-lift",
     ),
     path("environments/", phases.Environments.as_view(), name="api-environments"),
     path("environments/<str:application>/<str:phase>/", environments.OneEnvironment.as_view(), name="api-environment"),
@@ -39,6 +45,9 @@ urlpatterns = [
     path("environments/<str:application>/<str:phase>/health/", environments.Health.as_view(), name="api-health"),
     path("environments/<str:application>/<str:phase>/revert/", environments.Revert.as_view(), name="api-revert"),
     path("environments/<str:application>/<str:phase>/rollback/", environments.RollBack.as_view(), name="api-rollback"),
+    path(
+        "environments/<str:application>/<str:phase>/rehearsal/", environments.Rehearsal.as_view(), name="api-rehearsal"
+    ),
     path("promotions/", promotions.Promotions.as_view(), name="api-promotions"),
     path("promotions/<int:number>/", promotions.OnePromotion.as_view(), name="api-promotion"),
     path("promotions/<int:number>/log/", promotions.Log.as_view(), name="api-promotion-log"),

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from phases.models import Environment
 from releases.dispatch import ring
-from releases.engine import drift
+from releases.engine import drift, rehearsing, rolling_back
 from releases.engine.lease import Claim
 from releases.models import Promotion
 from releases.transitions import advance, announce
@@ -27,10 +27,15 @@ LOOKS = ("verify", "observe")
 def end(claim: Claim, status: str, reason: str) -> None:
     """End an active promotion; its clean-up goes on under the same lease. Conflict: lost, or aborted before this."""
     promotion = claim.promotion
+    unverified = status == "failed" and promotion.status == "verifying"
+    # Both parts of a rehearsal are brought as they ran; others need not look whether they belong to one.
+    rehearsed = promotion.snapshot_of == "then"
     holds = {**claim.holds, "abort_reason": ""} if status == "succeeded" else claim.holds
     steps = list(promotion.steps.values_list("when", "kind", "status"))
     due = any(when == SECTION.get(status) and said in ("pending", "running") for when, _, said in steps)
     with transaction.atomic():
+        if unverified or rehearsed:
+            rolling_back.lock(promotion)
         advance(
             promotion,
             status,
@@ -43,6 +48,10 @@ def end(claim: Claim, status: str, reason: str) -> None:
         )
         if status == "succeeded":
             _is_the_record(promotion, any(kind in LOOKS and said == "succeeded" for _, kind, said in steps))
+        if unverified:
+            rolling_back.answer(promotion)
+        if rehearsed:
+            rehearsing.go_on(promotion)
         if not due:
             ring_next(promotion)
 

@@ -48,7 +48,8 @@ def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
             )
         if passed < int(rule["passes"]):
             time.sleep(float(rule["interval"]))
-    return Succeeded(last)
+    # Kept before anything moves: whoever takes over in the middle of the switch must still know the way back.
+    return Succeeded(last, left={"upstreams_before": gateway.upstreams(promotion.environment_id)})
 
 
 def unhealthy(promotion: Promotion, driver: Driver, context: Context, reason: str) -> Failed:

@@ -69,6 +69,10 @@ class Visit:
                 raise Lost("the lease ran out")
             if self.promotion.is_active and self.keeper.abort:
                 return self.finish("aborted", self.keeper.abort)
+            broken = next((one for one in self.steps if one.status in ("failed", "errored")), None)
+            if broken is not None and self.promotion.is_active:
+                # Whoever had it before wrote the step's end, and died before the promotion's.
+                return self.finish(broken.status, _words(broken, broken.detail))
             step = self.next_step()
             if step is None:
                 return self.section_done()
@@ -168,8 +172,7 @@ class Visit:
         if self.keeper.abort:
             status = "aborted"
         self.close(step, status, result)
-        words = f"Step {step.number}, {step.name.lower()}: {result.reason}"
-        self.finish(status, self.keeper.abort if status == "aborted" else words)
+        self.finish(status, self.keeper.abort if status == "aborted" else _words(step, result.reason))
         return False
 
     def finish(self, status: str, reason: str) -> None:
@@ -184,3 +187,7 @@ class Visit:
             ending.end(self.claim, "aborted", words)
         if self.promotion.cleanup == "due":
             self.go()
+
+
+def _words(step: Step, reason: str) -> str:
+    return f"Step {step.number}, {step.name.lower()}: {reason}"

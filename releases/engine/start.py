@@ -12,6 +12,7 @@ from releases import formats, gates
 from releases.engine import plan
 from releases.models import Promotion
 from releases.queries.facts import facts_of
+from releases.queries.lookups import live_of
 from releases.transitions import advance
 from relman.actors import Actor
 
@@ -21,6 +22,10 @@ def may_start(promotion: Promotion) -> bool:
 
     The promotion's row and its environment's are locked by the caller.
     """
+    if promotion.rolls_back_id and (newer := _moved_on(promotion)):
+        reason = f"{newer.release.version} came meanwhile (promotion {newer.pk}), so there is nothing to go back from."
+        advance(promotion, "superseded", actor=Actor.system(), before=("queued",), reason=reason, superseded_by=newer)
+        return False
     changed = refresh(promotion)
     verdicts = gates.evaluate(facts_of(promotion))
     blocked = next((verdict for verdict in verdicts if verdict.state in ("waiting", "failed")), None)
@@ -33,6 +38,12 @@ def may_start(promotion: Promotion) -> bool:
     to = "expired" if late else "waiting"
     advance(promotion, to, actor=Actor.system(), before=("queued",), detail=reason, **fields)
     return False
+
+
+def _moved_on(promotion: Promotion) -> Promotion | None:
+    """What went live since RelMan decided to go back by itself; None: still what it goes back to."""
+    live = live_of(promotion.environment)
+    return live if live and live.finished_at and live.finished_at > promotion.requested_at else None
 
 
 def refresh(promotion: Promotion) -> str:

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from phases import routing
 from releases import statuses
 from releases.dispatch import ring_now
-from releases.engine import advance_waiting, health
+from releases.engine import advance_waiting, health, rehearsing
 from releases.models import Heartbeat, IdempotencyKey, Outbox, Promotion
 from releases.transitions import advance
 from relman.actors import Actor
@@ -85,7 +85,8 @@ def round_once() -> bool:
         for part in (send_outbox, ring_again, wake, expire):
             part()
     # The rest takes its own locks, and must not hold up the doorbells.
-    for job in (advance_waiting.all_waiting, seal_record, tidy, routing.keep_in_step):
+    jobs = (rehearsing.all_open, advance_waiting.all_waiting, seal_record, tidy, routing.keep_in_step)
+    for job in jobs:
         _guarded(job)
     return True
 

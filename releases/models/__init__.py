@@ -4,6 +4,7 @@ from .approvals import Approval
 from .maintenance import Maintenance
 from .promotions import LogLine, Promotion, Step
 from .releases import Artifact, Change, Release
+from .way_back import Hold, Rehearsal
 from .wiring import Heartbeat, IdempotencyKey, Outbox
 
 __all__ = [
@@ -11,11 +12,13 @@ __all__ = [
     "Artifact",
     "Change",
     "Heartbeat",
+    "Hold",
     "IdempotencyKey",
     "LogLine",
     "Maintenance",
     "Outbox",
     "Promotion",
+    "Rehearsal",
     "Release",
     "Step",
 ]

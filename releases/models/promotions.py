@@ -56,6 +56,10 @@ class Promotion(models.Model):
     emergency_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries")
+    rolls_back = models.OneToOneField(
+        "self", null=True, on_delete=models.SET_NULL, related_name="rolled_back_by", editable=False
+    )
+    """The promotion whose failed verification RelMan answers with this one: at most one for each."""
     superseded_by = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="supersedes")
 
     # The engine's hand on it.

@@ -18,7 +18,7 @@ from releases.queries.lookups import live_of, visible_promotions
 from releases.queries.offers import verdicts_of
 from releases.queries.promotion import usual_seconds
 from releases.queries.shared import Approver, ChangeItem, Difference, Named, Person, clock, listed, person_or_system
-from releases.queries.way_back import way_back
+from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
 from relman.audit.models import Event
 from relman.clock import now
@@ -210,10 +210,21 @@ def _facts(promotion: Promotion, before: Promotion | None) -> Facts:
         notice="No interruption" if before else "Nothing",
         notice_why="The old version serves until the new one is healthy." if before else "It is the first here.",
         back_version=back.release.version if back.release else None,
-        back=took if back.release else None,
-        back_text=back.sentence,
+        back=back.usual,
+        back_text=_back_text(back),
         back_ready=back.ready,
     )
+
+
+def _back_text(back: WayBack) -> str:
+    """The way back in words, with what practice has shown."""
+    if back.release is None:
+        return back.sentence
+    if back.rehearsal is None:
+        return f"{back.sentence} It was never rehearsed."
+    seen, moment = back.rehearsal, now()
+    other = "" if seen.pair else ", of other releases"
+    return f"{back.sentence} Last rehearsal{other}, {clock(seen.at, moment)}: {seen.sentence}."
 
 
 def _passed(actor: Actor, promotion: Promotion) -> list[Passed]:

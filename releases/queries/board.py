@@ -63,6 +63,8 @@ class Tile:
     joins_previous: bool = False
     joins_next: bool = False
     pending: Pending | None = None
+    back: str = ""
+    """Where the reader rolls it back; empty: not offered here."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,16 @@ def tile(view: Reader, course: Course, phase: Phase, before: int | None = None, 
         joins_previous=mine is not None and mine == before,
         joins_next=mine is not None and mine == after,
         pending=_pending(view, course, phase, place),
+        back=_back(view, course, phase, place),
     )
+
+
+def _back(view: Reader, course: Course, phase: Phase, place: Place) -> str:
+    """The last phase is rolled back from the board, in two clicks and a reason; elsewhere from its own page."""
+    if phase != course.phases[-1] or not place.back:
+        return ""
+    may = view.may("roll_back", phase.pk, course.application.pk)
+    return f"/apps/{course.application.slug}/{phase.slug}/rollback/" if may else ""
 
 
 def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pending | None:

@@ -14,10 +14,14 @@ from releases.queries.application import course_of, open_first
 from releases.queries.cells import lines
 from releases.queries.courses import candidate
 from releases.queries.differences import against_live, changes_between, differences
+from releases.queries.facts import rules_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
 from releases.queries.promotion import usual_seconds
+from releases.queries.rehearsals import RehearseDialog, obstacles
 from releases.queries.shared import Difference, Named, PromotionLine
+from releases.queries.way_back import WayBack as Readiness
+from releases.queries.way_back import usual_rollback, way_back
 from relman.actors import Actor
 from relman.errors import NotFound
 
@@ -142,7 +146,31 @@ class RollbackOffer:
     reason: str
     live: bool
     usual: float | None
+    back: Readiness
+    """Whether the release that is chosen by itself is ready to go back to."""
+    hold: str
+    """What is live, and would be held."""
     may_expedite: bool = False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether asking for it would be accepted."""
+        return not self.refused
+
+
+def rehearse_dialog(environment: Environment) -> RehearseDialog:
+    """What a rehearsal of the way back would do there."""
+    live, back = live_of(environment), way_back(environment)
+    against = obstacles(environment, live, back)
+    return RehearseDialog(
+        application=Named.of(environment.application),
+        phase=Named.of(environment.phase),
+        leaves=live.release.version if live else None,
+        way=back,
+        against=against,
+        possible=not against,
+        approvals=bool(rules_of(environment)),
+    )
 
 
 @dataclass(frozen=True)
@@ -157,8 +185,11 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
     live = live_of(environment)
     history = _history(environment)
     ways = _ways(history, live)
-    chosen = _chosen(history, live, release)
-    offer = preview(chosen.release, environment, actor=actor, rollback=True) if chosen else None
+    back = way_back(environment)
+    chosen = _chosen(history, live, release or back.release)
+    offer = (
+        preview(chosen.release, environment, actor=actor, rollback=True, snapshot=chosen.snapshot) if chosen else None
+    )
     today = configuration.snapshot(environment)
     diff, same = differences(chosen.snapshot, today) if chosen else ([], len(today))
     none = f"No other release has succeeded in {environment.phase.name} yet, so there is no way back."
@@ -176,7 +207,9 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
             refused=offer is None or not offer.allowed,
             reason=offer.reason if offer else none,
             live=last.pk == environment.phase_id,
-            usual=usual_seconds(environment.pk),
+            usual=usual_rollback(environment),
+            back=back,
+            hold=live.release.version if live and chosen and chosen.release_id != live.release_id else "",
             may_expedite=permissions.can(actor, "break_glass", environment),
         )
     )
@@ -192,8 +225,16 @@ def _chosen(history: Sequence[Promotion], live: Promotion | None, release: Relea
     """The last success of the wanted release; without one, of the last good release before what is live."""
     now = live.release_id if live else 0
     if release is not None:
-        return next((one for one in history if one.release_id == release.pk), None)
+        return next((one for one in history if one.release_id == release.pk), None) or _longer_ago(live, release)
+    # Held ones too: better than nothing, and said on the page.
     return next((one for one in history if one.release_id != now and not one.release.withdrawn), None)
+
+
+def _longer_ago(live: Promotion | None, release: Release) -> Promotion | None:
+    """Its last success there, when many came after it."""
+    done = Promotion.objects.filter(environment=live.environment_id if live else None, status="succeeded")
+    rows = done.filter(release=release).select_related("release__application__pipeline")
+    return rows.order_by("-finished_at").first()
 
 
 def _ways(history: Sequence[Promotion], live: Promotion | None) -> list[WayBack]:

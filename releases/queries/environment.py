@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from phases import permissions
 from phases.drivers.base import DriverError, Instance
 from phases.drivers.registry import driver
 from phases.models import Environment, Lock, Phase
@@ -26,8 +27,10 @@ from releases.queries.keys import Complete, Key, complete, keys_of
 from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
 from releases.queries.next import of_place
+from releases.queries.rehearsals import Rehearsed, newest, obstacles
 from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
 from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine, count
+from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
 
 SHOWN_KEYS = 12
@@ -138,6 +141,10 @@ class EnvironmentPage:
     isolation: list[Said]
     rules: list[Said]
     may_configure: bool
+    back: WayBack
+    rehearsal: Rehearsed | None
+    """The newest in this environment, which may go on still."""
+    rehearse: Offer | None
     drift: DriftShown | None = None
     strip: HealthStrip | None = None
     offers: list[Offer] = field(default_factory=list)
@@ -162,6 +169,7 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
     phase = next(one for one in course.phases if one.pk == environment.phase_id)
     live = live_of(environment)
     keys = keys_of(course, environment, phase, live)
+    back = way_back(environment)
     return EnvironmentPage(
         environment=head(view, environment),
         serves=_serves(environment, live),
@@ -185,7 +193,10 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
         may_configure=view.may("configure", phase.pk, environment.application_id),
         drift=shown(environment, live, may=view.may("roll_back", phase.pk, environment.application_id)),
         strip=health_strip(environment, span) if live else None,
-        offers=_offers(view, environment, live),
+        back=back,
+        rehearsal=newest(environment, actor),
+        rehearse=_rehearse(view, environment, live, back),
+        offers=_offers(view, environment, live, back),
     )
 
 
@@ -311,18 +322,27 @@ def _previous(course: Course, phase: Phase, live: Promotion | None) -> Previous 
     return Previous(Named.of(before), digest == live.digest) if digest else None
 
 
-def _offers(view: Reader, environment: Environment, live: Promotion | None) -> list[Offer]:
+def _rehearse(view: Reader, environment: Environment, live: Promotion | None, back: WayBack) -> Offer | None:
+    """Practising the way back; not offered to who may not, nor where a rollback is never practice."""
+    phase, pk = environment.phase, environment.application_id
+    last = permissions.last_phase(phase.pipeline).pk == phase.pk
+    if last or not (view.may("roll_back", phase.pk, pk) and view.may("promote", phase.pk, pk)):
+        return None
+    against = obstacles(environment, live, back)
+    url = f"/apps/{environment.application.slug}/{phase.slug}/rehearse/"
+    return Offer("rehearse", "Rehearse a rollback", url, not against, " ".join(against))
+
+
+def _offers(view: Reader, environment: Environment, live: Promotion | None, back: WayBack) -> list[Offer]:
     phase, pk = environment.phase, environment.application_id
     base = f"/apps/{environment.application.slug}/{phase.slug}/"
     offers = []
     if view.may("promote", phase.pk, pk):
         offers.append(Offer("promote", f"Promote to {phase.name}", f"{base}promote/"))
     if live and view.may("roll_back", phase.pk, pk):
-        back = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
-        before = back.exclude(release=live.release_id).select_related("release").order_by("-finished_at").first()
-        label = f"Roll back to {before.release.version}" if before else "Roll back"
-        reason = "" if before else f"No other release has succeeded in {phase.name} yet."
-        offers.append(Offer("rollback", label, f"{base}rollback/", before is not None, reason))
+        label = f"Roll back to {back.release.version}" if back.release else "Roll back"
+        reason = "" if back.release else f"No other release has succeeded in {phase.name} yet, or it was left itself."
+        offers.append(Offer("rollback", label, f"{base}rollback/", back.release is not None, reason))
     if view.may("configure", phase.pk, pk):
         offers.append(Offer("configure", "Edit configuration", f"{base}configuration/"))
     if view.may("freeze", phase.pk, pk):

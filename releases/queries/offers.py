@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from phases import configuration, permissions
 from phases.models import Environment
@@ -36,15 +37,24 @@ def kind_of(release: Release, live: Promotion | None, *, rollback: bool) -> str:
 
 
 def preview(
-    release: Release, environment: Environment, *, actor: Actor, allow_lower: bool = False, rollback: bool = False
+    release: Release,
+    environment: Environment,
+    *,
+    actor: Actor,
+    allow_lower: bool = False,
+    rollback: bool = False,
+    snapshot: dict[str, Any] | None = None,
 ) -> Preview:
-    """The what-if question: what would happen if the actor asked for this promotion now?"""
+    """The what-if question: what would happen if the actor asked for this promotion now?
+
+    `snapshot`: the configuration that it would run with (default: today's).
+    """
     kind = kind_of(release, live_of(environment), rollback=rollback)
     question = Question(
         release=release,
         environment=environment,
         kind=kind,
-        snapshot=configuration.snapshot(environment),
+        snapshot=configuration.snapshot(environment) if snapshot is None else snapshot,
         rules=[] if kind == "rollback" else rules_of(environment),
         requester=actor.user.pk if actor.user else None,
         allow_lower=allow_lower,

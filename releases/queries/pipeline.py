@@ -38,6 +38,8 @@ class PhaseLine:
     number: int
     optional: bool
     every_one: bool
+    rolls_back: bool
+    """Whether RelMan answers a failed verification there without asking."""
     public: bool
     environments: int
     of: int
@@ -146,6 +148,7 @@ def _line(
         number=number,
         optional=phase.optional,
         every_one=phase.in_order,
+        rolls_back=phase.auto_rollback,
         public=phase.public,
         environments=len(there),
         of=len(applications),

@@ -21,10 +21,13 @@ from phases import configuration
 from phases.models import Environment, Lock
 from releases import reality, statuses
 from releases.models import Approval, Promotion, Release, Step
+from releases.queries.holding import standing
 from releases.reality import Drift
 
 TROUBLE = ("failed", "errored", "rejected")
 """Ends that a tile goes on showing until something succeeds after them."""
+RECENT = 5
+"""Successes of an environment in which a tile looks for a release to go back to."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ class Place:
     open: tuple[Move, ...] = ()
     """Oldest first."""
     trouble: Move | None = None
+    back: bool = False
+    """Whether another release than the live one has succeeded there lately, and was not rolled back."""
 
     @property
     def running(self) -> Move | None:
@@ -165,10 +170,12 @@ def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, 
             live=Subquery(_live().values(json=end)[:1]),
             trouble=Subquery(trouble.values(json=end)[:1]),
             holds=ArraySubquery(locks.values(json=hold)),
+            ran=ArraySubquery(_live().values("release_id")[:RECENT]),
+            left=ArraySubquery(standing().filter(environment=OuterRef("pk")).values("release_id")),
         )
         .values(
             "id", "application_id", "phase_id", "instances", "health", "health_detail", "health_since", "findings",
-            "checked_at", "live", "trouble", "holds", "drift", "drift_since",
+            "checked_at", "live", "trouble", "holds", "drift", "drift_since", "ran", "left",
         )
     )  # fmt: skip
 
@@ -309,6 +316,7 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         live=by_id.get(row["live"]["id"]) if row["live"] else None,
         open=opened,
         trouble=by_id.get(bad["id"]) if bad else None,
+        back=bool({*row["ran"]} - {*row["ran"][:1], *row["left"]}),
     )
 
 

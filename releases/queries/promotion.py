@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from phases import permissions
 from releases import gates, statuses
-from releases.models import Approval, Promotion, Step
+from releases.models import Approval, Promotion, Rehearsal, Step
 from releases.queries import history
 from releases.queries.application import open_first
 from releases.queries.approving import decisions, seats
@@ -58,6 +58,10 @@ class Head:
     retry_of: int | None
     retried_by: int | None
     superseded_by: int | None
+    rolls_back: int | None
+    """The failed promotion that RelMan answers by itself with this one."""
+    rolled_back_by: int | None
+    rehearsal: bool
     rollback: bool
     reason: str
     worker: str
@@ -210,6 +214,9 @@ def _head(actor: Actor, promotion: Promotion, made: Sequence[Approval]) -> Head:
         retry_of=promotion.retry_of_id,
         retried_by=again,
         superseded_by=promotion.superseded_by_id,
+        rolls_back=promotion.rolls_back_id,
+        rolled_back_by=Promotion.objects.filter(rolls_back=promotion).values_list("pk", flat=True).first(),
+        rehearsal=Rehearsal.objects.filter(Q(back=promotion) | Q(forth=promotion)).exists(),
         rollback=promotion.kind == "rollback",
         reason=promotion.reason,
         worker=promotion.lease_owner if promotion.status in statuses.ACTIVE else "",

@@ -9,6 +9,7 @@ from releases import statuses
 from releases.models import Promotion, Step
 from releases.queries.lookups import live_of
 from releases.queries.shared import Offer
+from releases.queries.way_back import way_back
 from relman.actors import Actor
 
 RETRIABLE = ("failed", "errored", "aborted", "expired", "cancelled")
@@ -36,7 +37,7 @@ def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
     if status in RETRIABLE and not promotion.retries.exists():
         right = "roll_back" if promotion.kind == "rollback" else "promote"
         found.append(_offer(actor, promotion, "retry", f"Retry {version} to {phase}", f"{base}retry/", right))
-    if status == "succeeded" and _is_live(promotion) and promotion.replaces_id:
+    if status == "succeeded" and _is_live(promotion) and way_back(environment).release:
         url = f"/apps/{environment.application.slug}/{environment.phase.slug}/rollback/"
         found.append(_offer(actor, promotion, "rollback", f"Roll {phase} back", url, "roll_back"))
     return found

@@ -15,6 +15,7 @@ from releases.queries.approving import seats
 from releases.queries.cells import Cell, cells, lines
 from releases.queries.courses import Course, Reader
 from releases.queries.differences import against_live, changes_between, counts, differences, summary
+from releases.queries.holds import HoldLine, holds_shown
 from releases.queries.lookups import live_of
 from releases.queries.next import waits_for_me
 from releases.queries.offers import preview, verdicts_of
@@ -147,6 +148,7 @@ class ReleasePage:
     promotions: list[PromotionLine]
     primary: Action | None
     offers: list[Offer]
+    holds: list[HoldLine]
 
 
 def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
@@ -182,6 +184,7 @@ def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
         promotions=lines(moved[:20]),
         primary=asked.primary,
         offers=_offers(view, course, release),
+        holds=holds_shown(view, course, release),
     )
 
 

@@ -59,6 +59,9 @@ def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
         said.append(Said("ban", "No pre-releases", f"They stop at {stop.name}"))
     if phase.in_order:
         said.append(Said("list-end", "Every promotion runs, in order"))
+    if phase.auto_rollback:
+        detail = "After it migrated or had the traffic; once, never of a rollback"
+        said.append(Said("undo-2", "A failed verification is **rolled back without asking**", detail))
     return said
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import F
+
 from phases import configuration
 from phases.models import Environment
 from releases import storage
 from releases.models import Promotion, Release
+from releases.queries.holding import standing
 from releases.queries.lookups import live_of
+from releases.queries.places import usual
+from releases.queries.rehearsals import Rehearsed, last_before
 from relman.errors import RelManError
 
 
@@ -18,6 +23,10 @@ class WayBack:
 
     release: Release | None
     problems: tuple[str, ...]
+    usual: float | None = None
+    """Seconds that a rollback there usually takes."""
+    rehearsal: Rehearsed | None = None
+    """The newest there or in an earlier phase: of this pair of releases if there is one."""
 
     @property
     def ready(self) -> bool:
@@ -40,14 +49,25 @@ def way_back(environment: Environment, coming: Release | None = None) -> WayBack
     last = _last_good(environment, leaving)
     if last is None:
         return WayBack(None, ())
-    return WayBack(last.release, tuple(filter(None, [_artifact(last), _snapshot(last), _migration(leaving)])))
+    problems = tuple(filter(None, [_artifact(last), _snapshot(last), _migration(leaving)]))
+    rehearsed = last_before(environment, leaving, last.release)
+    return WayBack(last.release, problems, usual_rollback(environment), rehearsed)
+
+
+def usual_rollback(environment: Environment) -> float | None:
+    """Seconds: the median of the last five rollbacks there, or with fewer than three of any promotions there."""
+    done = Promotion.objects.filter(environment=environment, status="succeeded", started_at__isnull=False)
+    took = done.order_by("-finished_at").annotate(took=F("finished_at") - F("started_at"))
+    back = usual(took.filter(kind="rollback").values_list("took", flat=True)[:5])
+    return usual(took.values_list("took", flat=True)[:5]) if back is None else back
 
 
 def _last_good(environment: Environment, leaving: Release | None) -> Promotion | None:
-    """The last success of another release that is not withdrawn, with the configuration it ran with."""
+    """The last success of another release that is neither withdrawn nor held, with the configuration it ran with."""
     done = Promotion.objects.filter(environment=environment, status="succeeded", release__withdrawn="")
     others = done.exclude(release=leaving) if leaving else done
-    return others.select_related("release").order_by("-finished_at").first()
+    left = standing().filter(environment=environment).values("release")
+    return others.exclude(release__in=left).select_related("release").order_by("-finished_at").first()
 
 
 def _artifact(last: Promotion) -> str:

@@ -14,7 +14,7 @@ from phases.models import Environment
 from phases.queries import get_lock
 from releases import actions, forms, queries
 from releases.models import Release
-from releases.queries.dialogs import promote_dialog, rollback_dialog
+from releases.queries.dialogs import promote_dialog, rehearse_dialog, rollback_dialog
 from releases.queries.environment import configuration_page, environment_page, lock_dialog
 from relman.actors import Actor
 from relman.identity import actor_of
@@ -101,6 +101,32 @@ def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse
         act,
         lambda: shown,
         title=f"Roll back {found.application.name} in {found.phase.name}",
+        back=back,
+        trail=trail,
+    )
+
+
+@acting
+def rehearse(request: HttpRequest, application: str, phase: str) -> HttpResponse:
+    """Practise the way back: really back, and really forward again."""
+    actor = actor_of(request)
+    found = queries.get_environment(actor, application, phase)
+    for right in ("roll_back", "promote"):
+        permissions.require(actor, right, found)
+    back, trail = _ways(found)
+    where = found.phase.name
+
+    def act(said: dict[str, Any]) -> Done:
+        made = actions.rehearse(found, actor=actor, **said)
+        return Done(back, f"{where} goes back to {made.to.version}, and forward to {made.leaves.version} again.")
+
+    return dialog_page(
+        request,
+        "rehearse.html",
+        filled(request, forms.Comment),
+        act,
+        lambda: rehearse_dialog(found),
+        title=f"Rehearse a rollback of {found.application.name} in {where}",
         back=back,
         trail=trail,
     )

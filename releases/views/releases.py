@@ -15,6 +15,7 @@ from phases.models import Application
 from phases.queries import publishable
 from releases import actions, forms, queries, uploads
 from releases.models import Release
+from releases.queries.holds import hold_dialog
 from releases.queries.release import compare as compared
 from releases.queries.release import release_page, withdraw_dialog
 from relman.errors import RelManError
@@ -138,6 +139,31 @@ def _withdraw(
         act,
         lambda: withdraw_dialog(actor, found),
         title=f"{word.capitalize()} {version}",
+        back=back,
+        trail=[(reverse("application", args=[application]), found.application.name), (back, version)],
+    )
+
+
+@acting
+def lift_hold(request: HttpRequest, application: str, version: str, phase: str) -> HttpResponse:
+    """Let a release that was rolled back come again by itself."""
+    actor = actor_of(request)
+    found = queries.get_release(actor, application, version)
+    place = queries.get_environment(actor, application, phase).phase
+    permissions.require(actor, "promote", place, found.application)
+    back = reverse("release", args=[application, version])
+
+    def act(said: dict[str, Any]) -> Done:
+        actions.lift_hold(found, phase=place, actor=actor, **said)
+        return Done(back, f"{version} is no longer held in {place.name}.")
+
+    return dialog_page(
+        request,
+        "lift.html",
+        filled(request, forms.Comment),
+        act,
+        lambda: hold_dialog(found, place),
+        title=f"Lift the hold on {version} in {place.name}",
         back=back,
         trail=[(reverse("application", args=[application]), found.application.name), (back, version)],
     )

@@ -176,7 +176,13 @@ def _promotions(commands: Commands) -> None:
     rollback.add_argument("application")
     rollback.add_argument("phase")
     rollback.add_argument("--version", help="to this release (default: the one before)")
-    rollback.add_argument("--reason", required=True, help="why; it stays in the record")
+    rollback.add_argument("--reason", help="why; it stays in the record")
+    rollback.add_argument(
+        "--configuration", choices=("then", "today"), help="as it ran then (the default), or as it is set today"
+    )
+    rollback.add_argument(
+        "--dry-run", action="store_true", help="only say what it would do, and which configuration keys differ"
+    )
     rollback.add_argument("--emergency", action="store_true", help="in front of the queue, for the same reason")
     _waiting(rollback)
 
@@ -189,6 +195,17 @@ def _promotions(commands: Commands) -> None:
         drifted.add_argument("phase")
         drifted.add_argument("--reason", required=True, help="why; it stays in the record")
         _waiting(drifted)
+
+    rehearse = commands.add("rehearse", "rehearse:run", "Practise a rollback: really back, and forward again.")
+    rehearse.add_argument("application")
+    rehearse.add_argument("phase", help="any phase but the pipeline's last")
+    rehearse.add_argument("--comment", help="why now; it stays in the record")
+    _waiting(rehearse)
+
+    lift = commands.add("lift", "rehearse:lift", "Lift the hold that a rollback put on a release.")
+    for name in ("application", "version", "phase"):
+        lift.add_argument(name)
+    lift.add_argument("--comment", help="what has changed; it stays in the record")
 
     retry = commands.add("retry", "promote:retry", "Try an ended promotion again, as a new one.")
     retry.add_argument("promotion", type=promotion_id)

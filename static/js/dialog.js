@@ -56,7 +56,7 @@ function rename(dialog) {
 
 function show(dialog) {
   dialog.showModal();
-  const field = dialog.querySelector("textarea, input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, button");
-  field?.focus();
+  const first = dialog.querySelector("textarea, input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, button");
+  (dialog.querySelector("[autofocus]") ?? first)?.focus();
   dialog.addEventListener("close", () => opener?.focus(), { once: true });
 }

@@ -192,10 +192,12 @@ def test_rolling_back(site, people, quiet):
     with people.page("devops") as page:
         page.goto("/apps/storefront/qa/")
         expect(page.locator("main")).to_contain_text("1.4.0")
-        page.goto("/apps/storefront/qa/rollback/")
-        expect(page.locator("main")).to_contain_text("From 1.4.0 to 1.3.0.")
-        page.get_by_label("Reason").fill("Search is slow.")
-        page.get_by_role("button", name=re.compile("^Roll back")).click()
+        page.get_by_role("link", name="Roll back to 1.3.0").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("From 1.4.0 to 1.3.0.")
+        expect(dialog.get_by_label("Reason")).to_be_focused()  # two clicks and a reason
+        page.keyboard.type("Search is slow.")
+        dialog.get_by_role("button", name=re.compile("^Roll back")).click()
         page.wait_for_url(re.compile(r"/promotions/\d+/$"))
         expect(state(page)).to_have_text("Succeeded")
     until(lambda: site.serves("storefront", "qa") == "1.3.0", "QA serves 1.3.0 again")

@@ -133,6 +133,37 @@ def test_drift_is_ended_with_a_reason(run: Run, api: Api, verb: str, kind: str) 
     assert [asked.body for asked in api.asked] == [{"reason": "Swapped by hand"}]
 
 
+def offer(**more: Any) -> dict[str, Any]:
+    """What a rollback would do, as the API shows it."""
+    last = {"phase": "qa", "leaves": "1.1.0", "to": "1.0.0", "state": "passed", "pair": True}
+    last["at"] = "2026-06-17T06:00:00Z"
+    back = {"version": "1.0.0", "sentence": "Back to 1.0.0 is ready.", "usual_seconds": 12.4, "rehearsal": last}
+    key = {"key": "COLOUR", "then": "red", "today": "blue", "secret": False}
+    base = {"application": "shop", "phase": "live", "live": "1.1.0", "version": "1.0.0", "differences": [key]}
+    return {**base, "verdicts": [], "allowed": True, "reason": "", "way_back": back, **more}
+
+
+def test_rollback_may_take_todays_configuration(run: Run, api: Api) -> None:
+    api.on("POST environments/shop/live/rollback/", promotion("queued", kind="rollback"), status=201)
+    run("rollback", "shop", "live", "--reason", "Slow", "--configuration", "today")
+    assert api.asked[0].body == {"reason": "Slow", "configuration": "today"}
+
+
+def test_a_dry_run_tells_what_differs_and_asks_for_nothing(run: Run, api: Api) -> None:
+    api.on("GET environments/shop/live/rollback/", offer())
+    ran = run("rollback", "shop", "live", "--version", "1.0.0", "--dry-run")
+    assert (ran.code, [one.method for one in api.asked]) == (exits.OK, ["GET"])
+    assert api.asked[0].path.endswith("rollback/?version=1.0.0")
+    for words in ("from 1.1.0 to 1.0.0", "COLOUR", "red", "blue", "about 12 s", "passed in qa"):
+        assert words in ran.out
+
+
+def test_a_dry_run_of_what_is_refused_says_so(run: Run, api: Api) -> None:
+    api.on("GET environments/shop/live/rollback/", offer(allowed=False, reason="You may not."))
+    ran = run("rollback", "shop", "live", "--dry-run")
+    assert ran.code == exits.CONFLICT and "You may not." in ran.out
+
+
 def test_retry_makes_a_new_one(run: Run, api: Api) -> None:
     api.on("POST promotions/7/retry/", promotion("queued") | {"id": 8}, status=201)
     assert "Promotion 8" in run("retry", "7").out

@@ -150,6 +150,55 @@ def test_roll_back_needs_a_reason(world):
     assert answer.status_code == 400 and "Say why." in text(answer)
 
 
+def test_rehearse(world):
+    browser = world.browser("release-manager")
+    page = text(browser.get("/apps/shop/stage/rehearse/"))
+    assert "from 1.1.0 back to 1.0.0" in page and "Never, in no phase up to here" in page
+    answer = browser.post("/apps/shop/stage/rehearse/", {"comment": "Before Friday"})
+    assert answer["Location"] == "/apps/shop/stage/"
+    asked = Promotion.objects.latest("pk")
+    assert (asked.kind, asked.comment) == ("rollback", "Before Friday")
+    shown = text(browser.get("/apps/shop/stage/"))
+    assert "A rehearsal goes on." in shown and "needs the place for itself" in shown
+    assert "Part of a rehearsal" in text(browser.get(f"/promotions/{asked.pk}/"))
+    assert browser.post("/apps/shop/stage/rehearse/", {}).status_code == 409
+
+
+def test_a_rehearsal_says_why_not(world):
+    page = text(world.browser("release-manager").get("/apps/shop/live/rehearse/"))
+    assert "last phase" in page and 'name="comment"' not in page
+
+
+def test_what_a_rollback_left_is_held_on_its_page_until_it_is_lifted(world):
+    browser = world.browser("release-manager")
+    browser.post("/apps/shop/stage/rollback/", {"version": "1.0.0", "configuration": "then", "reason": "Slow carts"})
+    page = text(browser.get("/apps/shop/releases/1.1.0/"))
+    assert "Held in Stage" in page and "Slow carts" in page
+    lift = "/apps/shop/releases/1.1.0/holds/stage/lift/"
+    assert lift in page and lift not in text(world.browser("devops").get("/apps/shop/releases/1.1.0/"))
+    assert "Slow carts" in text(browser.get(lift))
+    assert browser.post(lift, {"comment": "Mended"})["Location"] == "/apps/shop/releases/1.1.0/"
+    assert "Held in Stage" not in text(browser.get("/apps/shop/releases/1.1.0/"))
+
+
+def test_live_is_rolled_back_from_the_board_where_that_leads_somewhere(world):
+    link = 'href="/apps/shop/live/rollback/"'
+    assert link not in text(world.browser("release-manager").get("/board/"))
+    promotion = world.promotions["waiting"]
+    Promotion.objects.filter(pk=promotion.pk).update(status="succeeded", finished_at=Now())
+    assert link in text(world.browser("release-manager").get("/board/"))
+    assert link not in text(world.browser("developer").get("/board/"))
+    page = text(world.browser("release-manager").get("/apps/shop/live/rollback/"))
+    assert "From 1.1.0 to 1.0.0." in page and 'name="version" value="1.0.0"' in page
+
+
+def test_a_phase_rolls_back_without_asking(world):
+    sent = {"name": "QA", "slug": "qa", "auto_rollback": "on"}
+    assert world.browser("devops").post("/pipelines/shop/qa/edit/", sent).status_code == 302
+    assert Phase.objects.get(pipeline__slug="shop", slug="qa").auto_rollback
+    assert "rolled back without asking" in text(world.browser("developer").get("/pipelines/shop/qa/"))
+
+
 def test_cancel(world, waiting):
     answer = world.browser("release-manager").post(f"/promotions/{waiting}/cancel/", {"comment": "Not today"})
     assert answer["Location"] == f"/promotions/{waiting}/"

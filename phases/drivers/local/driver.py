@@ -63,7 +63,9 @@ class LocalDriver:
         if "migrate" in manifest:
             resume: Resume = "idempotent" if manifest["migrate"].get("resume") == "idempotent" else "never"
             steps.append(
-                StepSpec("migrate", "Migrate", resume, timeout=limit, attempts=1, parameters={"timeout": limit})
+                StepSpec(
+                    "migrate", "Migrate", resume, timeout=limit, attempts=1, parameters={"timeout": limit}, lasting=True
+                )
             )
         return [
             *steps,

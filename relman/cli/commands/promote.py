@@ -14,6 +14,7 @@ from relman.cli.failure import usage
 from relman.cli.follow import Pace, conclude, headline, until_end
 from relman.cli.queue import say_queue
 from relman.cli.verdicts import say_verdicts
+from relman.cli.way_back import say_way_back
 
 Json = dict[str, Any]
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -35,10 +36,15 @@ def promote(args: Namespace, console: Console, client: Client) -> int:
 
 def rollback(args: Namespace, console: Console, client: Client) -> int:
     """Ask for the way back, to the release before or to the one that is named."""
-    body: Json = {"reason": args.reason} | ({"version": args.version} if args.version else {})
+    place = f"environments/{segment(args.application)}/{segment(args.phase)}/rollback/"
+    if args.dry_run:
+        return _what_if(client.get(place, {"version": args.version}), console, client)
+    if not args.reason:
+        raise usage("A rollback needs a reason: --reason 'What people notice' (or --dry-run to only look).")
+    given = {"reason": args.reason, "version": args.version, "configuration": args.configuration}
+    body: Json = {name: value for name, value in given.items() if value}
     if args.emergency:
         body["emergency"] = True
-    place = f"environments/{segment(args.application)}/{segment(args.phase)}/rollback/"
     return _made(client.post(place, body), args, console, client)
 
 
@@ -55,6 +61,26 @@ def adopt(args: Namespace, console: Console, client: Client) -> int:
 def _drifted(verb: str, args: Namespace, console: Console, client: Client) -> int:
     place = f"environments/{segment(args.application)}/{segment(args.phase)}/{verb}/"
     return _made(client.post(place, {"reason": args.reason}), args, console, client)
+
+
+def _what_if(offer: Json, console: Console, client: Client) -> int:
+    """What a rollback would do; refused: the exit code says so, and the lines say why."""
+    code = exits.OK if offer.get("allowed") else exits.CONFLICT
+    if console.as_json:
+        console.answer(offer)
+        return code
+    where = f"{text_of(offer.get('application'))} in {text_of(offer.get('phase'))}"
+    console.say(f"{where}: from {text_of(offer.get('live'))} to {text_of(offer.get('version') or None)}.")
+    say_way_back(offer.get("way_back") or {}, console)
+    rows = [(one["key"], one["then"], one["today"]) for one in offer.get("differences") or []]
+    if rows:
+        console.table(("KEY", "THEN", "TODAY"), rows)
+    else:
+        console.say("No key differs between then and today.")
+    say_verdicts(offer.get("verdicts") or [], console, client.url)
+    if offer.get("reason"):
+        console.say(text_of(offer["reason"]))
+    return code
 
 
 def retry(args: Namespace, console: Console, client: Client) -> int:

@@ -13,6 +13,7 @@ from relman.cli.failure import Failure
 from relman.cli.follow import NUMBER, headline, step_name, step_status
 from relman.cli.queue import say_queue
 from relman.cli.verdicts import say_verdicts
+from relman.cli.way_back import say_way_back
 
 Json = dict[str, Any]
 
@@ -110,4 +111,6 @@ def _environment(application: str, phase: str, console: Console, client: Client)
         console.say(f"drift since {local(drift.get('since'))}: {text_of(drift.get('text'))}")
         others = f", or: relman adopt {application} {phase} --reason …" if drift.get("adoptable") else ""
         console.note(f"End it with: relman revert {application} {phase} --reason …{others}")
+    if found.get("way_back"):
+        say_way_back(found["way_back"], console)
     return exits.OK

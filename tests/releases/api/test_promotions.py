@@ -9,6 +9,7 @@ from releases.models import Promotion
 from relman.audit.models import Event
 from tests.client import good, refused
 from tests.factories import run
+from tests.releases.test_engine import remake
 
 
 def wish(phase="dev", version="1.0.0", **more):
@@ -136,6 +137,57 @@ def test_the_way_back(shop, api):
     assert (made["version"], made["kind"], made["replaces"]) == ("1.0.0", "rollback", "1.1.0")
     assert run(Promotion.objects.get(pk=made["id"])).status == "succeeded"
     assert good(api("developer").get("environments/shop/dev/"))["version"] == "1.0.0"
+
+
+def test_what_a_rollback_would_do(shop, api):
+    for version in ("1.0.0", "1.1.0"):
+        shop.bring(shop.release(version), "dev")
+    place = "environments/shop/dev/rollback/"
+    assert good(api("stakeholder").get("environments/shop/qa/rollback/"))["allowed"] is False
+    shown = good(api("developer").get(place))
+    assert (shown["live"], shown["version"], shown["allowed"]) == ("1.1.0", "1.0.0", True)
+    assert [one["version"] for one in shown["choices"]] == ["1.0.0"]
+    assert (shown["way_back"]["ready"], shown["way_back"]["rehearsal"]) == (True, None)
+    refused(api("developer").get(place + "?version=9.9.9"), 404)
+
+
+def test_a_hold_is_shown_and_lifted(shop, api):
+    for version in ("1.0.0", "1.1.0"):
+        shop.bring(shop.release(version), "dev")
+    made = good(api("developer").post("environments/shop/dev/rollback/", {"reason": "Broken."}), 201)
+    place = "applications/shop/releases/1.1.0/"
+    held = good(api("developer").get(place))["holds"]
+    assert [(one["phase"], one["reason"], one["rollback"]) for one in held] == [("dev", "Broken.", made["id"])]
+    assert good(api("stakeholder").get(place))["holds"] == []  # who does not see Dev
+    refused(api("devops").post(place + "holds/dev/lift/"), 403)
+    assert good(api("developer").post(place + "holds/dev/lift/", {"comment": "Mended."}))["holds"] == []
+    refused(api("developer").post(place + "holds/dev/lift/"), 409)
+
+
+def test_a_rehearsal(shop, api):
+    for version in ("1.0.0", "1.1.0"):
+        shop.bring(shop.release(version), "dev")
+    place = "environments/shop/dev/rehearsal/"
+    refused(api("developer").get(place), 404)
+    begun = good(api("developer").post(place, {"comment": "Before Friday"}), 201)
+    assert (begun["state"], begun["leaves"], begun["to"], begun["forth"]) == ("back", "1.1.0", "1.0.0", None)
+    assert refused(api("developer").post(place), 409)["problems"]
+    run(Promotion.objects.get(pk=begun["back"]))
+    run(Promotion.objects.get(pk=good(api("developer").get(place))["forth"]))
+    assert good(api("developer").get(place))["state"] == "passed"
+    last = good(api("developer").get("environments/shop/dev/"))["way_back"]["rehearsal"]
+    assert (last["state"], last["pair"]) == ("passed", True)
+
+
+def test_a_phase_that_rolls_back_without_asking(shop, api):
+    places.set_phase(shop.phase("dev"), actor=shop.actor("devops"), auto_rollback=True)
+    remake(shop, "dev", steps=[{"do": "noop", "lasting": True}])
+    shop.bring(shop.release("1.0.0"), "dev")
+    remake(shop, "dev", steps=[{"do": "noop", "lasting": True}], health="exit")
+    failed = run(shop.ask(shop.release("1.1.0"), "dev"))
+    shown = good(api("developer").get(f"promotions/{failed.pk}/"))
+    back = good(api("developer").get(f"promotions/{shown['rolled_back_by']}/"))
+    assert (back["rolls_back"], back["requested_by"], back["rolled_back_by"]) == (failed.pk, None, None)
 
 
 def test_the_log_grows_and_says_when_it_is_complete(shop, api):
