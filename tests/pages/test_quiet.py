@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def page(world, role: str, path: str) -> str:
+def page(world, role, path):
     return world.browser(role).get(path).content.decode()
 
 
