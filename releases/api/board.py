@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from phases import permissions
 from phases.models import Phase
-from releases.api import serializers as shapes
 from releases.queries import courses
 from releases.queries import next as coming
 from releases.queries.places import Place
@@ -21,13 +21,63 @@ from relman.schema import page_of
 MOST = 200
 
 
+class Moving(serializers.Serializer[Any]):
+    """A promotion that is open, or the last one when it ended badly."""
+
+    id = serializers.IntegerField()
+    version = serializers.CharField(source="build.version")
+    kind = serializers.CharField()
+    status = serializers.CharField()
+
+
+class DriftInShort(serializers.Serializer[Any]):
+    """That what runs is not what the record says."""
+
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    since = serializers.DateTimeField()
+
+
+class Cell(serializers.Serializer[Any]):
+    """One application in one phase."""
+
+    phase = serializers.CharField()
+    name = serializers.CharField()
+    environment = serializers.BooleanField()
+    version = serializers.CharField(allow_null=True)
+    since = serializers.DateTimeField(allow_null=True)
+    health = serializers.CharField()
+    drift = DriftInShort(allow_null=True)
+    promotion = Moving(allow_null=True)
+
+
+class NextShown(serializers.Serializer[Any]):
+    """What happens next, and why not now."""
+
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    who = serializers.ListField(child=serializers.CharField())
+    since = serializers.DateTimeField(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class BoardRow(serializers.Serializer[Any]):
+    """One application against every phase that you see."""
+
+    application = serializers.CharField()
+    name = serializers.CharField()
+    pipeline = serializers.CharField()
+    phases = Cell(many=True)
+    next = NextShown()
+
+
 class Board(View):
     """What is where, and what happens next."""
 
     filters = {"pipeline": text, "application": text}
     paged = True
 
-    @extend_schema(responses=page_of(shapes.BoardRow))
+    @extend_schema(responses=page_of(BoardRow))
     def get(self, request: Request) -> Response:
         """List applications by slug, each with all phases that you see."""
         names = {"pipeline": "pipeline__slug", "application": "slug"}
@@ -39,7 +89,7 @@ class Board(View):
         slugs = list(found.order_by("slug").values_list("slug", flat=True)[: size + 1])
         view, ways = courses.load(self.actor, found.filter(slug__in=slugs[:size]))
         rows = [row_shown(view, way) for way in sorted(ways, key=lambda way: way.application.slug)]
-        return self.listed(shapes.BoardRow(rows, many=True).data, slugs[size - 1] if len(slugs) > size else None)
+        return self.listed(BoardRow(rows, many=True).data, slugs[size - 1] if len(slugs) > size else None)
 
 
 def row_shown(view: courses.Reader, way: courses.Course) -> dict[str, Any]:
