@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='phase',
             name='auto_rollback',
-            field=models.BooleanField(default=False, help_text='When a verification fails after something lasting was done, go back without asking anybody.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='When a verification fails after something lasting was done, go back without asking anybody.'),
         ),
     ]

@@ -28,12 +28,12 @@ class Environment(models.Model):
     health_detail = models.CharField(max_length=300, blank=True, editable=False)
     health_at = models.DateTimeField(null=True, editable=False)
     health_since = models.DateTimeField(null=True, editable=False)
-    observed = models.JSONField(default=dict, editable=False)
+    observed = models.JSONField(default=dict, db_default={}, editable=False)
     """The last look at what runs: promotion, version, digest, running, wanted, restarts; empty: never looked at."""
-    drift = models.JSONField(default=dict, editable=False)
+    drift = models.JSONField(default=dict, db_default={}, editable=False)
     """Where what runs is not what the record says (`releases.reality.Drift`); empty: nowhere."""
     drift_since = models.DateTimeField(null=True, editable=False)
-    doubt = models.JSONField(default=dict, editable=False)
+    doubt = models.JSONField(default=dict, db_default={}, editable=False)
     """What a single look found otherwise: only a second one in a row changes `drift`."""
     findings = models.JSONField(default=list, editable=False)
     """The last readiness check: [{name, ok, sentence}]; empty: never checked."""

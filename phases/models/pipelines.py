@@ -42,6 +42,7 @@ class Phase(models.Model):
     )
     auto_rollback = models.BooleanField(
         default=False,
+        db_default=False,
         help_text="When a verification fails after something lasting was done, go back without asking anybody.",
     )
 

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='promotion',
             name='emergency_reason',
-            field=models.CharField(blank=True, max_length=1000),
+            field=models.CharField(blank=True, db_default='', max_length=1000),
         ),
         migrations.CreateModel(
             name='Maintenance',

@@ -52,7 +52,7 @@ class Promotion(models.Model):
     replaces = models.ForeignKey("releases.Release", null=True, on_delete=models.SET_NULL, related_name="+")
     emergency_at = models.DateTimeField(null=True, blank=True)
     """Since when it is in the emergency lane: in front of all that is queued. None: in line."""
-    emergency_reason = models.CharField(max_length=1000, blank=True)
+    emergency_reason = models.CharField(max_length=1000, blank=True, db_default="")
     emergency_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries")
