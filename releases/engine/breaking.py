@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from phases.drivers.base import Fenced
 from phases.models import Environment
 from releases import statuses
 from releases.engine import ending, lease
 from releases.models import Promotion
+from releases.transitions import advance
+from relman.actors import Actor
+from relman.errors import Conflict
 
 log = logging.getLogger(__name__)
 LATER = 60.0
@@ -39,6 +43,20 @@ def broke_off(claim: lease.Claim, error: Exception) -> None:
         ending.end(claim, "errored", f"{words} Look at the target and say what is true.")
     else:
         lease.hand_back(claim, wake_in=LATER)
+
+
+def not_started(promotion_id: int, error: Exception) -> None:
+    """Whether this one may start could not be asked: it leaves the line, where it would come first again and again.
+
+    It waits; each safety round asks again, so that it comes back by itself once the cause is gone.
+    """
+    log.error("Promotion %s could not be started.", promotion_id, exc_info=error)
+    promotion = Promotion.objects.select_related("release", "environment__application").filter(pk=promotion_id).first()
+    if promotion is None or promotion.status != "queued":
+        return
+    words = f"RelMan could not ask its gates ({type(error).__name__}), and asks again; its log says more."
+    with suppress(Conflict):  # somebody was quicker, and then it is not in the line any more
+        advance(promotion, "waiting", actor=Actor.system(), before=("queued",), detail=words, reason=words)
 
 
 def _ours(claim: lease.Claim) -> bool:

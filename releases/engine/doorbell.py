@@ -6,7 +6,9 @@ made here, when a worker is free, and not in the broker, where a hundred rings m
 
 from __future__ import annotations
 
-from releases.engine import lease, runner
+from django.db import Error as DatabaseGone
+
+from releases.engine import breaking, lease, runner
 from releases.queries import turns
 
 
@@ -18,9 +20,20 @@ def answer(rung: int) -> None:
     for patient in (False, True):
         due = turns.due(rung)
         for promotion, environment in due:
-            claim = lease.claim(promotion, environment=environment, patient=patient)
+            claim = _claim(promotion, environment, patient)
             if claim is not None:
                 return runner.visit(claim)
         if not due:
             return None
     return None
+
+
+def _claim(promotion: int, environment: int, patient: bool) -> lease.Claim | None:
+    """Take it. One that cannot be started for a mistake of RelMan's own must not stop all that stands behind it."""
+    try:
+        return lease.claim(promotion, environment=environment, patient=patient)
+    except DatabaseGone:
+        raise
+    except Exception as error:
+        breaking.not_started(promotion, error)
+        return None

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from phases import actions as places
 from releases import formats
-from releases.engine import doorbell, lease
+from releases.engine import doorbell, lease, sweep
 from releases.models import Promotion
 from releases.queries import turns
 from tests import factories
@@ -96,6 +96,22 @@ def test_what_may_not_start_leaves_the_ring_to_the_next(crowd):
     doorbell.answer(crowd[0][0].pk)
     assert started() == ["second 1.0.0"]
     assert Promotion.objects.get(pk=crowd[0][0].pk).status == "waiting"
+
+
+def test_one_that_cannot_be_started_stops_nobody_behind_it_and_comes_back_once_it_can(shop):
+    shops = [factories.beside(shop, slug) for slug in ("first", "second")]
+    broken, other = [one.ask(one.release(), "dev") for one in shops]
+    place = type(broken.environment).objects.filter(pk=broken.environment_id)
+    place.update(settings={**factories.QUICK, "verify": "often"})  # past every check, as a mistake would come
+    doorbell.answer(other.pk)
+    assert started() == ["second 1.0.0"]
+    broken.refresh_from_db()
+    assert broken.status == "waiting"
+    assert broken.reason.startswith("RelMan could not ask its gates (AttributeError)")
+    place.update(settings=factories.QUICK)
+    sweep.round_once()
+    doorbell.answer(broken.pk)
+    assert started() == ["second 1.0.0", "first 1.0.0"]
 
 
 def crowd_shop(crowd):
