@@ -134,6 +134,27 @@ class OnePhase(View):
         return Response(shapes.PhaseShown(changed).data)
 
 
+class PhaseLocked(View):
+    """Hold what would start in a phase."""
+
+    @extend_schema(request=shapes.Locking, responses={201: made(shapes.LockShown, "Locked.")})
+    def post(self, request: Request, slug: str, phase: str) -> Response:
+        """Lock a whole phase: promotions into it are held at their start. Needs the right to freeze."""
+        found = queries.get_phase(self.actor, slug, phase)
+        lock = actions.lock(found, actor=self.actor, **self.read(shapes.Locking))
+        return Response(shapes.LockShown(lock).data, status=201)
+
+
+class PhaseUnlocked(View):
+    """Let it go on."""
+
+    @extend_schema(request=None, responses=shapes.LockShown)
+    def post(self, request: Request, slug: str, phase: str) -> Response:
+        """Release the phase's lock; what it held goes on in order."""
+        lock = queries.get_lock(queries.get_phase(self.actor, slug, phase))
+        return Response(shapes.LockShown(actions.unlock(lock, actor=self.actor)).data)
+
+
 class Applications(View):
     """The applications that you see."""
 

@@ -39,12 +39,13 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Hold:
-    """A lock on the environment or its phase."""
+    """A lock on the environment or its phase; `link`: of the phase's page, empty: the environment's."""
 
     reason: str
     by: str
     scope: str
     who: list[str] = field(default_factory=list)
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def lock(facts: Facts) -> list[Verdict]:
         return [Verdict("lock", "passed", "Nothing is locked.")]
     hold = facts.holds[0]
     reason = f"{hold.by} locked {hold.scope}: {hold.reason}"
-    return [Verdict("lock", "waiting", reason, list(hold.who), None, facts.link_environment)]
+    return [Verdict("lock", "waiting", reason, list(hold.who), None, hold.link or facts.link_environment)]
 
 
 GATES: Sequence[Callable[[Facts], list[Verdict]]] = (

@@ -20,6 +20,7 @@ from releases.views import (
 APP = "apps/<str:application>/"
 RELEASE = f"{APP}releases/<str:version>/"
 PLACE = f"{APP}<str:phase>/"
+PHASE = "pipelines/<str:pipeline>/<str:phase>/"
 PROMOTION = "promotions/<int:promotion>/"
 
 urlpatterns = [
@@ -62,7 +63,9 @@ urlpatterns = [
     path(f"{PROMOTION}resolve/", promotions.resolve, name="promotion-resolve"),
     path(f"{PROMOTION}reject/", promotions.reject, name="promotion-reject"),
     path("pipelines/<str:pipeline>/", pipelines.pipeline, name="pipeline"),
-    path("pipelines/<str:pipeline>/<str:phase>/", pipelines.phase, name="phase"),
+    path(PHASE, pipelines.phase, name="phase"),
+    path(f"{PHASE}lock/", pipelines.lock, name="phase-lock"),
+    path(f"{PHASE}unlock/", pipelines.unlock, name="phase-unlock"),
     path("maintenance/", maintenance.maintenance, name="maintenance"),
     path("maintenance/status/", maintenance.status, name="maintenance-status"),
     path("maintenance/banner/", maintenance.banner, name="maintenance-banner"),

@@ -135,6 +135,10 @@ phase-new                  GET      302  404  403  403  403  403  200  403  403 
 phase-new                  POST     302  404  403  403  403  403  302  403  403  302
 phase-edit                 GET      302  404  403  403  403  403  200  403  403  200
 phase-edit                 POST     302  404  403  403  403  403  302  403  403  302
+phase-lock                 GET      302  404  403  403  403  403  200  200  403  403
+phase-lock                 POST     302  404  403  403  403  403  302  302  403  403
+phase-unlock               GET      302  404  403  403  403  403  200  200  403  403
+phase-unlock               POST     302  404  403  403  403  403  302  302  403  403
 phase-remove               GET      302  404  403  403  403  403  200  403  403  200
 phase-remove               POST     302  404  403  403  403  403  409  403  403  409
 audit                      GET      302  200  200  200  200  200  200  200  200  200
@@ -156,6 +160,8 @@ api-pipeline               GET      401  404  200  200  200  200  200  200  200 
 api-pipeline               PATCH    401  404  403  403  403  403  200  403  403  200
 api-phase                  GET      401  404  200  200  200  200  200  200  200  200
 api-phase                  PATCH    401  404  403  403  403  403  200  403  403  403
+api-phase-lock             POST     401  404  403  403  403  403  201  201  403  403
+api-phase-unlock           POST     401  404  403  403  403  403  200  200  403  403
 api-applications           GET      401  200  200  200  200  200  200  200  200  200
 api-applications           POST     401  404  403  403  403  403  403  403  403  201
 api-application            GET      401  404  200  200  200  200  200  200  200  200
@@ -269,6 +275,8 @@ ADDRESSES: dict[str, str] = {
     "phase-new": "/pipelines/shop/phases/new/",
     "phase-edit": "/pipelines/shop/qa/edit/",
     "phase-remove": "/pipelines/shop/qa/remove/",
+    "phase-lock": "/pipelines/shop/live/lock/",
+    "phase-unlock": "/pipelines/shop/live/unlock/",
     "audit": "/audit/",
     "audit-export": "/audit/export/",
     "admin-signin": "/admin/login/",
@@ -283,6 +291,8 @@ ADDRESSES: dict[str, str] = {
     "api-pipelines": f"{V1}pipelines/",
     "api-pipeline": f"{V1}pipelines/shop/",
     "api-phase": f"{V1}pipelines/shop/phases/qa/",
+    "api-phase-lock": f"{V1}pipelines/shop/phases/live/lock/",
+    "api-phase-unlock": f"{V1}pipelines/shop/phases/live/unlock/",
     "api-applications": f"{V1}applications/",
     "api-application": f"{V1}applications/shop/",
     "api-releases": f"{V1}applications/shop/releases/",
@@ -336,6 +346,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "environment-revert": WHY,
     "environment-adopt": WHY,
     "environment-lock": WHY,
+    "phase-lock": WHY,
     "component-new": {"kind": "database", "name": "Orders"},
     "promotion-resolve": {"as": "failed", **WHY},
     "promotion-reject": NO,
@@ -358,6 +369,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-environments": {"application": "shop", "phase": "dev"},
     "api-configuration": {"values": {"GREETING": "Hello"}},
     "api-lock": WHY,
+    "api-phase-lock": WHY,
     "api-revert": WHY,
     "api-adopt": WHY,
     "api-rollback": {"version": "1.0.0", **WHY},
@@ -390,6 +402,11 @@ def locked(world: World) -> None:
     places.lock(world.shop.environments["live"], actor=world.shop.actor("devops"), reason="Audit")
 
 
+def phase_locked(world: World) -> None:
+    """All of Live is locked."""
+    places.lock(world.shop.phase("live"), actor=world.shop.actor("devops"), reason="Audit")
+
+
 def drifted(world: World) -> None:
     """1.0.0, which ran there before, runs in Stage in place of what is recorded."""
     stage = world.shop.environments["stage"]
@@ -415,6 +432,7 @@ GIVEN: dict[str, Callable[[World], None]] = {
     "promotion-retry": over,
     "promotion-resolve": errored,
     "environment-unlock": locked,
+    "phase-unlock": phase_locked,
     "environment-revert": drifted,
     "environment-adopt": drifted,
     "api-revert": drifted,
@@ -423,6 +441,7 @@ GIVEN: dict[str, Callable[[World], None]] = {
     "api-promotion-retry": over,
     "api-promotion-resolve": errored,
     "api-unlock": locked,
+    "api-phase-unlock": phase_locked,
 }
 METHODS = {
     "signin": ("GET", "POST"),

@@ -244,4 +244,6 @@ def _announce_lock(where: Environment | Phase) -> None:
     if isinstance(where, Environment):
         _announce(where)
     else:
-        publish_on_commit("board", f"phase:{where.pk}")
+        inside = Environment.objects.filter(phase=where).values_list("pk", "application__slug")
+        places = [topic for pk, slug in inside for topic in (f"environment:{pk}", f"application:{slug}")]
+        publish_on_commit("board", f"phase:{where.pk}", *places)

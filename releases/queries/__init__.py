@@ -8,9 +8,10 @@ from .board import board, row, table
 from .dialogs import promote_dialog, rollback_dialog
 from .drift import DriftShown, drift_dialog
 from .drift import shown as drift_shown
-from .environment import configuration_page, environment_page, lock_dialog
+from .environment import configuration_page, environment_page
 from .facts import facts_of
 from .health import health_changes
+from .locks import lock_dialog
 from .logs import log, log_text
 from .lookups import (
     get_application,

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from phases import permissions
 from phases.drivers.base import DriverError, Instance
 from phases.drivers.registry import driver
 from phases.models import Environment, Lock, Phase
 from phases.targets import target_of
-from releases import statuses
 from releases.models import Promotion
 from releases.queries import history
 from releases.queries.application import address_of, course_of
@@ -24,12 +21,13 @@ from releases.queries.drift import DriftShown, shown
 from releases.queries.facts import problems_of
 from releases.queries.health import HealthStrip, health_strip
 from releases.queries.keys import Complete, Key, complete, keys_of
+from releases.queries.locks import LockNow, lock_now
 from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
 from releases.queries.next import of_place
 from releases.queries.rehearsals import Rehearsed, newest, obstacles
 from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
-from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine, count
+from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine
 from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
 
@@ -45,16 +43,6 @@ class Setting:
 
     name: str
     value: str
-
-
-@dataclass(frozen=True)
-class LockNow:
-    """Who holds it, and why."""
-
-    by: str
-    reason: str
-    at: datetime
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -240,7 +228,7 @@ def head(view: Reader, environment: Environment) -> Head:
         public=phase.public,
         may_open=phase.public or view.may("open", phase.pk, application.pk),
         instances_wanted=environment.instances,
-        lock=_lock(environment),
+        lock=lock_now(environment),
         blocked=Blocked(errored.pk, f"The outcome of {errored.release.version} is unknown.") if errored else None,
         ready=not problems,
         problems=problems,
@@ -256,12 +244,6 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(_shown(name, inner) for inner in value)
     return str(value)
-
-
-def _lock(environment: Environment) -> LockNow | None:
-    scope = Q(environment=environment) | Q(phase_id=environment.phase_id)
-    lock = Lock.objects.filter(scope, released_at=None).select_related("by").order_by("id").first()
-    return LockNow(lock.by.display if lock.by else "RelMan", lock.reason, lock.at) if lock else None
 
 
 def _serves(environment: Environment, live: Promotion | None) -> Serves:
@@ -349,22 +331,3 @@ def _offers(view: Reader, environment: Environment, live: Promotion | None, back
         held = Lock.objects.filter(environment=environment, released_at=None).exists()
         offers.append(Offer("unlock", "Unlock", f"{base}unlock/") if held else Offer("lock", "Lock", f"{base}lock/"))
     return offers
-
-
-@dataclass(frozen=True)
-class LockDialog:
-    """What a lock of this environment would hold."""
-
-    environment: Head
-    holds: list[PromotionLine]
-    locked: bool
-    text: str
-
-
-def lock_dialog(actor: Actor, environment: Environment) -> LockDialog:
-    """What locking, or unlocking, this environment does."""
-    view, _ = course_of(actor, environment.application)
-    held = lines(Promotion.objects.filter(environment=environment, status__in=statuses.PENDING).order_by("id"))
-    locked = Lock.objects.filter(environment=environment, released_at=None).exists()
-    text = f"{count(len(held), 'promotion')} {'is' if len(held) == 1 else 'are'} held." if held else "Nothing waits."
-    return LockDialog(head(view, environment), held, locked, text)

@@ -146,12 +146,15 @@ def _holds(environment: Environment) -> list[gates.Hold]:
     if not locks:
         return []
     who = [user.display for user in permissions.people_who_can("freeze", environment.phase)[:5]]
+    phase = environment.phase
+    whole = reverse("phase", args=[environment.application.pipeline.slug, phase.slug])
     return [
         gates.Hold(
             one.reason,
             one.by.display if one.by else "RelMan",
-            str(environment) if one.environment_id else environment.phase.name,
+            str(environment) if one.environment_id else f"all of {phase.name}",
             who,
+            "" if one.environment_id else whole,
         )
         for one in locks
     ]

@@ -185,7 +185,8 @@ def said(verdict: gates.Verdict) -> str:
 def _locked(place: Place, phase: Phase) -> str:
     """The lock beside an application's name: where, by whom, why."""
     hold = place.holds[0]
-    return f"**{phase.name}** is locked by **{hold.by}**: {hold.reason.rstrip('.')}"
+    where = f"All of **{phase.name}**" if hold.phase else f"**{phase.name}**"
+    return f"{where} is locked by **{hold.by}**: {hold.reason.rstrip('.')}"
 
 
 # --- approvals
@@ -371,8 +372,12 @@ def _missing(view: Reader, place: Place, build: Build, move: Move | None) -> lis
 
 
 def _holds(course: Course, phase: Phase, place: Place) -> list[gates.Hold]:
-    whole = f"{course.application.name} in {phase.name}"
-    return [gates.Hold(hold.reason, hold.by, phase.name if hold.phase else whole) for hold in place.holds]
+    here, whole = f"{course.application.name} in {phase.name}", f"all of {phase.name}"
+    page = f"/pipelines/{course.application.pipeline.slug}/{phase.slug}/"
+    return [
+        gates.Hold(hold.reason, hold.by, whole if hold.phase else here, link=page if hold.phase else "")
+        for hold in place.holds
+    ]
 
 
 def _earlier(course: Course, phase: Phase, reached: bool) -> gates.Earlier:

@@ -13,6 +13,7 @@ from releases.queries.application import address_of
 from releases.queries.board import Tile, tile
 from releases.queries.cells import lines
 from releases.queries.courses import Course, load
+from releases.queries.locks import LockNow, lock_now
 from releases.queries.next import of_place
 from releases.queries.rules import Said, rules_to_enter
 from releases.queries.shared import Named, Next, Offer, PromotionLine, count
@@ -34,6 +35,7 @@ class PipelineHead:
 class PhaseLine:
     """One phase, and how far it is set up."""
 
+    id: int
     phase: Named
     number: int
     optional: bool
@@ -97,6 +99,8 @@ class PhasePage:
     rules: list[Said]
     promotions: list[PromotionLine]
     may_manage: bool
+    lock: LockNow | None = None
+    """Of the whole phase."""
     offers: list[Offer] = field(default_factory=list)
 
 
@@ -144,6 +148,7 @@ def _line(
         names = f": {', '.join(lacking[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         missing.append(f"{count(len(lacking), 'environment')} missing{names}")
     return PhaseLine(
+        id=phase.pk,
         phase=Named.of(phase),
         number=number,
         optional=phase.optional,
@@ -165,6 +170,7 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
     numbers = [one.pk for one in view.phases.values() if one.pipeline_id == phase.pipeline_id]
     lined = phase_lines(actor, [phase], [course.application for course in courses])[0]
     environments = [course.places[phase.pk].environment for course in courses if phase.pk in course.places]
+    lock = lock_now(phase)
     rights = [RightName(codename, label) for codename, label in permissions.LABELS.items()]
     if numbers[:1] != [phase.pk]:
         rights = [one for one in rights if one.codename != "publish"]
@@ -185,7 +191,19 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
         rules=rules_to_enter(_phases(courses, phase), view.phases.get(phase.pk, phase)),
         promotions=lines(Promotion.objects.filter(environment__in=environments).order_by("-id")[:10]),
         may_manage=permissions.can(actor, "manage_access", phase),
+        lock=lock,
+        offers=_offers(actor, phase, lock),
     )
+
+
+def _offers(actor: Actor, phase: Phase, lock: LockNow | None) -> list[Offer]:
+    """Locking the whole phase, or letting go; absent for who may not."""
+    if not permissions.can(actor, "freeze", phase):
+        return []
+    base = f"/pipelines/{phase.pipeline.slug}/{phase.slug}/"
+    if lock:
+        return [Offer("unlock", f"Unlock {phase.name}", f"{base}unlock/")]
+    return [Offer("lock", f"Lock {phase.name}", f"{base}lock/")]
 
 
 def _next(found: Next | None) -> Next:

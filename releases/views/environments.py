@@ -15,7 +15,8 @@ from phases.queries import get_lock
 from releases import actions, forms, queries
 from releases.models import Release
 from releases.queries.dialogs import promote_dialog, rehearse_dialog, rollback_dialog
-from releases.queries.environment import configuration_page, environment_page, lock_dialog
+from releases.queries.environment import configuration_page, environment_page
+from releases.queries.locks import lock_dialog
 from relman.actors import Actor
 from relman.identity import actor_of
 from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page

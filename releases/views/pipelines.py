@@ -1,4 +1,4 @@
-"""Pipelines and phases as they are, and the order of a pipeline's phases."""
+"""Pipelines and phases as they are, the order of a pipeline's phases, and locks of a whole phase."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from phases import actions as places
+from phases import permissions
 from phases.forms import AddPhase
-from phases.models import Pipeline
-from phases.queries import get_phase, get_pipeline, phases_of
+from phases.models import Phase, Pipeline
+from phases.queries import get_lock, get_phase, get_pipeline, phases_of
+from releases import forms
+from releases.queries.locks import lock_dialog
 from releases.queries.pipeline import phase_page, pipeline_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, acting, answer, draw, filled, page
+from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page
 
 
 @acting
@@ -45,3 +48,58 @@ def phase(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     """One phase across the applications of its pipeline."""
     actor = actor_of(request)
     return draw(request, "phase.html", phase_page(actor, get_phase(actor, pipeline, phase)))
+
+
+@acting
+def lock(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
+    """Hold what would start in a phase, whatever the application."""
+    actor = actor_of(request)
+    found = get_phase(actor, pipeline, phase)
+    permissions.require(actor, "freeze", found)
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        places.lock(found, actor=actor, **said)
+        return Done(back, f"All of {found.name} is locked.")
+
+    return dialog_page(
+        request,
+        "lock.html",
+        filled(request, forms.Reason),
+        act,
+        lambda: lock_dialog(actor, found),
+        title=f"Lock all of {found.name}",
+        back=back,
+        trail=trail,
+    )
+
+
+@acting
+def unlock(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
+    """Let what the phase held go on."""
+    actor = actor_of(request)
+    found = get_phase(actor, pipeline, phase)
+    permissions.require(actor, "freeze", found)
+    back, trail = _ways(found)
+
+    def act(said: dict[str, Any]) -> Done:
+        places.unlock(get_lock(found), actor=actor)
+        return Done(back, f"{found.name} is no longer locked. What waited goes on in order.")
+
+    return dialog_page(
+        request,
+        "unlock.html",
+        filled(request, forms.Confirm),
+        act,
+        lambda: lock_dialog(actor, found),
+        title=f"Unlock all of {found.name}",
+        back=back,
+        trail=trail,
+    )
+
+
+def _ways(found: Phase) -> tuple[str, Trail]:
+    """The phase's own page, and the crumbs before a dialog of it."""
+    slug = found.pipeline.slug
+    back = reverse("phase", args=[slug, found.slug])
+    return back, [(reverse("pipeline", args=[slug]), found.pipeline.name), (back, found.name)]

@@ -366,6 +366,44 @@ def test_lock_and_unlock(world):
     assert browser.post("/apps/shop/live/unlock/").status_code == 404
 
 
+def test_lock_and_unlock_a_whole_phase(world):
+    browser, page = world.browser("devops"), "/pipelines/shop/live/"
+    assert f'href="{page}lock/"' in text(browser.get(page))
+    asked = text(browser.get(f"{page}lock/"))
+    assert "Lock all of Live" in asked and "This holds 1 promotion:</b> Shop 1.1.0." in asked
+    unsaid = browser.post(f"{page}lock/", {"reason": " "})
+    assert unsaid.status_code == 400 and "Say why" in text(unsaid)
+    assert browser.post(f"{page}lock/", {"reason": "Stocktaking"})["Location"] == page
+    assert Lock.objects.get(released_at=None).phase == world.shop.phase("live")
+    again = browser.post(f"{page}lock/", {"reason": "Once more"})
+    assert again.status_code == 409 and "Once more" in text(again)
+    shown = text(browser.get(page))
+    assert f'href="{page}unlock/"' in shown and f'href="{page}lock/"' not in shown
+    assert "Stocktaking" in text(browser.get(f"{page}unlock/"))
+    assert browser.post(f"{page}unlock/")["Location"] == page
+    assert not Lock.objects.filter(released_at=None).exists()
+    assert browser.post(f"{page}unlock/").status_code == 404
+
+
+def test_everybody_reads_that_the_phase_is_locked_and_only_who_may_is_offered_more(world):
+    places.lock(world.shop.phase("live"), actor=world.shop.actor("devops"), reason="Stocktaking")
+    browser = world.browser("developer")
+    for page in ("/pipelines/shop/live/", "/apps/shop/live/", f"/promotions/{world.promotions['waiting'].pk}/"):
+        shown = text(browser.get(page))
+        assert "Shop Devops" in shown and "Stocktaking" in shown, page
+        assert "lock/" not in shown, page
+    assert "All of Live is locked" in text(browser.get("/apps/shop/live/"))
+
+
+def test_the_lock_of_the_environment_itself_is_the_one_that_its_dialog_names(world):
+    places.lock(world.shop.phase("live"), actor=world.shop.actor("devops"), reason="Stocktaking")
+    browser = world.browser("devops")
+    assert "It is not locked any more" in text(browser.get("/apps/shop/live/unlock/"))
+    browser.post("/apps/shop/live/lock/", {"reason": "Audit"})
+    shown = text(browser.get("/apps/shop/live/unlock/"))
+    assert "Audit" in shown and "Stocktaking" not in shown
+
+
 def test_check_an_environment(world):
     answer = world.browser("devops").post("/apps/shop/dev/check/")
     assert answer["Location"] == "/apps/shop/dev/" and "is ready" in said(answer)

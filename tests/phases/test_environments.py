@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from phases import actions, routing
+from phases.actions import environments
 from phases.drivers.base import DriverError, Finding
 from phases.models import Environment, Lock
 from relman.audit.models import Event
@@ -128,6 +129,18 @@ def test_a_lock_is_set_once_and_released_once(world: World, scope: str) -> None:
     with pytest.raises(Conflict, match="not locked"):
         actions.unlock(made, actor=world.actor("devops"))
     assert actions.lock(where, actor=world.actor("devops"), reason="Again")
+
+
+def test_a_lock_of_a_phase_is_told_to_every_page_that_shows_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: set[str] = set()
+    monkeypatch.setattr(environments, "publish_on_commit", lambda *topics: told.update(topics))
+    live = world.environment("live")
+    wanted = {"board", f"phase:{live.phase_id}", f"environment:{live.pk}", f"application:{live.application.slug}"}
+    made = actions.lock(world.phase("live"), actor=world.actor("devops"), reason="Stocktaking")
+    assert told == wanted
+    told.clear()
+    actions.unlock(made, actor=world.actor("devops"))
+    assert told == wanted
 
 
 def test_locking_needs_freeze_and_a_reason(world: World) -> None:

@@ -160,6 +160,15 @@ def test_a_lock_blocks(shop):
     assert found["qa"].pending is None
 
 
+def test_a_locked_phase_blocks_and_is_named(shop):
+    shop.release()
+    places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Cleaning up.")
+    _, row = tiles(shop)
+    assert (row.next.kind, row.state) == ("locked", "blocked")
+    assert row.next.text == "All of **Dev** is locked by **Shop Devops**: Cleaning up"
+    assert row.next.action.url == "/pipelines/shop/dev/"
+
+
 def test_a_missing_key_blocks_and_is_named(shop):
     shop.release(manifest={"configuration": {"required": ["GREETING"]}})
     _, row = tiles(shop)
@@ -211,7 +220,7 @@ def test_the_board_asks_the_gates_as_the_verbs_do(shop):
     waiting = shop.ask(release, "live")
     actions.approve(waiting, actor=shop.actor("qa-engineer"))
     shop.release("1.1.0-rc.1", manifest={"configuration": {"required": ["ABSENT", "B"]}})
-    places.lock(shop.environments["live"], actor=shop.actor("devops"), reason="Audit.")
+    places.lock(shop.phase("live"), actor=shop.actor("devops"), reason="Audit.")
     actor = shop.actor("release-manager")
     view, (course,) = load(actor)
     for phase in course.shown:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from phases import actions as places
-from releases import actions
+from releases import actions, queries
 from releases.models import Promotion
 from releases.queries.offers import preview
 from relman.audit.models import Event
@@ -130,6 +130,21 @@ def test_a_lock_holds_and_says_who(shop):
     lock = places.lock(shop.environments["dev"], actor=shop.actor("devops"), reason="Moving house")
     promotion = shop.ask(shop.release(), "dev")
     assert promotion.status == "waiting"
+    from releases.engine import sweep
+
+    places.unlock(lock, actor=shop.actor("devops"))
+    sweep.round_once()
+    promotion.refresh_from_db()
+    assert promotion.status == "queued"
+
+
+def test_a_locked_phase_holds_every_application_and_is_named(shop):
+    lock = places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Moving house")
+    promotion = shop.ask(shop.release(), "dev")
+    verdict = next(one for one in queries.verdicts_of(promotion) if one.gate == "lock")
+    assert (promotion.status, verdict.state) == ("waiting", "waiting")
+    assert verdict.reason == "Shop Devops locked all of Dev: Moving house"
+    assert verdict.link == "/pipelines/shop/dev/" and "Shop Devops" in verdict.who
     from releases.engine import sweep
 
     places.unlock(lock, actor=shop.actor("devops"))
