@@ -42,6 +42,9 @@ def test_drift_stands_where_people_look(drifted):
     assert "state=drift" in board
     assert "Adopt or revert" in board
     assert "1.1.0 instead" in devops.get("/board/?state=drift").content.decode()
+    for state, rows in (("drift", 4), ("scheduled", 0)):
+        exported = devops.get(f"/board/export/?state={state}").content.decode().splitlines()
+        assert len(exported) == 1 + rows, state
     place = devops.get("/apps/shop/dev/").content.decode()
     assert "What runs is not what the record says" in place
     assert "Adopt 1.1.0" in place and "Revert to 1.0.0" in place
@@ -55,6 +58,7 @@ def test_without_drift_the_board_has_no_filter_for_it(drifted):
     Environment.objects.update(drift={}, drift_since=None)
     page = browser(drifted, "devops").get("/board/").content.decode()
     assert "state=drift" not in page
+    assert len(browser(drifted, "devops").get("/board/export/?state=drift").content.decode().splitlines()) == 1
     assert "No drift" in browser(drifted, "devops").get("/apps/shop/dev/").content.decode()
 
 
