@@ -12,6 +12,7 @@ handler500 = "relman.http.unexpected"
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("signin/", views.signin, name="signin"),
     path("signout/", views.signout, name="signout"),
     path("me/", views.me, name="me"),

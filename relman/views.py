@@ -11,11 +11,12 @@ from django.contrib import admin, messages
 from django.contrib.auth import authenticate, login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from phases import actions, permissions, queries
 from phases.actions.profile import set_display
@@ -37,6 +38,13 @@ def home(request: HttpRequest) -> HttpResponse:
     moves = permissions.phases_with(actor, "promote") | permissions.phases_with(actor, "publish")
     only_decides = bool(permissions.phases_with(actor, "approve")) and not moves and not actor.is_superuser
     return redirect("approvals" if only_decides else "board")
+
+
+@require_safe
+@cache_control(public=True, max_age=86_400)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for it here where no page names an icon: the API's answers, a file, a plain text."""
+    return redirect(static("img/favicon.svg"))
 
 
 @never_cache

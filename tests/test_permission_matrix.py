@@ -37,6 +37,7 @@ PEOPLE = (
 TABLE = """
                                    none  out  dev   qa  sta  bus  ops  man  bot  adm
 home                       GET      302  302  302  302  302  302  302  302  302  302
+favicon                    GET      302  302  302  302  302  302  302  302  302  302
 signin                     GET      200  302  302  302  302  302  302  302  302  302
 signin                     POST     302  302  302  302  302  302  302  302  302  302
 signout                    POST     302  302  302  302  302  302  302  302  302  302
@@ -211,6 +212,7 @@ SHOP, DEV, TOLIVE = "/apps/shop/", "/apps/shop/dev/", "/apps/shop/live/"
 V1 = "/api/v1/"
 ADDRESSES: dict[str, str] = {
     "home": "/",
+    "favicon": "/favicon.ico",
     "signin": "/signin/",
     "signout": "/signout/",
     "me": "/me/",
@@ -444,6 +446,7 @@ GIVEN: dict[str, Callable[[World], None]] = {
     "api-phase-unlock": phase_locked,
 }
 METHODS = {
+    "favicon": ("GET",),
     "signin": ("GET", "POST"),
     "signout": ("POST",),
     "theme": ("POST",),

@@ -169,3 +169,9 @@ def test_a_form_without_its_key_is_refused(maya):
     client.force_login(maya)
     for path in ("/me/", "/signout/", "/me/theme/"):
         assert client.post(path, {}).status_code == 403
+
+
+def test_browsers_find_the_icon_where_they_look_for_it(db):
+    answer = Client().get("/favicon.ico", follow=True)
+    assert answer.redirect_chain[0][1] == 302
+    assert answer.status_code == 200 and answer["Content-Type"] == "image/svg+xml"
