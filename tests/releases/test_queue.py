@@ -130,9 +130,23 @@ def test_the_page_shows_it(shop, busy):
     browser.force_login(shop.people["developer"])
     text = browser.get(f"/promotions/{busy[2].pk}/").content.decode()
     assert "Number 2 of 2 in the queue" in text
+    assert text.index("What it waits for") < text.index("It stands behind") < text.index("Its gates are open")
+    assert text.count("What it waits for") == 1
     assert f'href="/promotions/{busy[0].pk}/">Shop 2.0.0 to Dev</a>' in text
     assert "It should start in about" in text
     assert "Use the emergency lane" not in text
     manager = Client()
     manager.force_login(shop.people["release-manager"])
     assert "Use the emergency lane" in manager.get(f"/promotions/{busy[2].pk}/").content.decode()
+
+
+def test_a_gate_that_closes_again_is_what_it_waits_for(shop, busy):
+    from django.test import Client
+
+    places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Stocktaking")
+    browser = Client()
+    browser.force_login(shop.people["developer"])
+    text = browser.get(f"/promotions/{busy[2].pk}/").content.decode()
+    assert "Its gates are open" not in text
+    assert "Number 2 of 2 in the queue</h2>" in text
+    assert text.index("What it waits for") < text.index("locked all of Dev: Stocktaking")
