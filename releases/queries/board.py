@@ -303,8 +303,7 @@ def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pendin
     if place.drift and place.live and not place.open:  # more pressing than an earlier failure
         return Pending("drift", place.drift.short, "", None)
     if move is None:
-        locked = any(not hold.phase for hold in place.holds)
-        return Pending("locked", "Locked", "", None) if locked else None
+        return Pending("locked", "Locked", "", None) if place.holds else None
     said = min(nexts(view, course, phase), key=lambda one: rank(one.kind))
     kind = said.kind if move.status in statuses.OPEN else move.status
     if kind in ("health", "drift"):

@@ -163,10 +163,12 @@ def test_a_lock_blocks(shop):
 def test_a_locked_phase_blocks_and_is_named(shop):
     shop.release()
     places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Cleaning up.")
-    _, row = tiles(shop)
+    found, row = tiles(shop)
     assert (row.next.kind, row.state) == ("locked", "blocked")
     assert row.next.text == "All of **Dev** is locked by **Shop Devops**: Cleaning up"
     assert row.next.action.url == "/pipelines/shop/dev/"
+    assert (found["dev"].pending.kind, found["dev"].pending.text) == ("locked", "Locked")
+    assert found["qa"].pending is None
 
 
 def test_a_missing_key_blocks_and_is_named(shop):
