@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     commands = Commands(top)
     _releases(commands)
     _promotions(commands)
+    _ways_back(commands)
     _decisions(commands)
     _reading(commands)
     _configuration(commands)
@@ -172,6 +173,16 @@ def _promotions(commands: Commands) -> None:
     )
     _waiting(promote)
 
+    retry = commands.add("retry", "promote:retry", "Try an ended promotion again, as a new one.")
+    retry.add_argument("promotion", type=promotion_id)
+    _waiting(retry)
+
+    wait = commands.add("wait", "wait:run", "Wait for the end of a promotion; the exit code tells it.")
+    wait.add_argument("promotion", type=promotion_id)
+    _timeout(wait)
+
+
+def _ways_back(commands: Commands) -> None:
     rollback = commands.add("rollback", "promote:rollback", "Bring back a release that succeeded there before.")
     rollback.add_argument("application")
     rollback.add_argument("phase")
@@ -206,14 +217,6 @@ def _promotions(commands: Commands) -> None:
     for name in ("application", "version", "phase"):
         lift.add_argument(name)
     lift.add_argument("--comment", help="what has changed; it stays in the record")
-
-    retry = commands.add("retry", "promote:retry", "Try an ended promotion again, as a new one.")
-    retry.add_argument("promotion", type=promotion_id)
-    _waiting(retry)
-
-    wait = commands.add("wait", "wait:run", "Wait for the end of a promotion; the exit code tells it.")
-    wait.add_argument("promotion", type=promotion_id)
-    _timeout(wait)
 
 
 def _decisions(commands: Commands) -> None:
