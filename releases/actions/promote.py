@@ -49,6 +49,8 @@ def retry(promotion: Promotion, *, actor: Actor, comment: str = "") -> Promotion
     """Ask again for what ended without success: a new promotion that names the old one."""
     right = "roll_back" if promotion.kind in ("rollback", "adopt") else "promote"
     permissions.require(actor, right, promotion.environment)
+    if promotion.allow_lower:  # the way down that somebody else allowed is allowed again
+        permissions.require(actor, "roll_back", promotion.environment)
     promotion.refresh_from_db(fields=["status"])
     if promotion.status not in ("failed", "errored", "aborted", "expired", "cancelled"):
         word = statuses.LOOKS[promotion.status].word.lower()

@@ -11,6 +11,7 @@ from phases import actions as places
 from releases import actions, queries
 from releases.models import Promotion
 from releases.queries.offers import preview
+from releases.queries.promotion_offers import offers_of
 from relman.audit.models import Event
 from relman.errors import Forbidden, Invalid, NotFound, Refused
 from tests import factories
@@ -180,6 +181,20 @@ def test_a_retry_names_what_it_repeats(shop):
     failed = run(shop.ask(shop.release(), "dev"))
     again = actions.retry(failed, actor=shop.actor("developer"))
     assert (again.retry_of_id, again.status) == (failed.pk, "queued")
+
+
+def test_a_retry_goes_down_only_by_who_may_allow_it(shop):
+    older = shop.release("1.0.0")
+    shop.bring(older, "dev", "qa")
+    shop.bring(shop.release("1.1.0"), "dev", "qa", "stage")
+    boss, stage = shop.actor("release-manager"), shop.environments["stage"]
+    asked = actions.request_promotion(older, stage, actor=boss, allow_lower=True, comment="Hotfix of the older line")
+    ended = actions.cancel(asked, actor=boss)
+    with pytest.raises(Forbidden):
+        actions.retry(ended, actor=shop.actor("qa-engineer"))
+    offers = {one.name: one.possible for one in offers_of(shop.actor("qa-engineer"), ended)}
+    assert offers["retry"] is False
+    assert actions.retry(ended, actor=shop.actor("release-manager")).allow_lower
 
 
 def test_two_requests_at_once_leave_one_pending(shop):
