@@ -25,6 +25,7 @@ class Success:
     name: str
     release: int
     withdrawn: bool
+    """Or held there: the way back does not lead to it."""
 
 
 @dataclass(frozen=True)

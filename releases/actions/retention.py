@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from phases.models import Environment
 from releases import guards, retention, statuses, storage
 from releases.models import Artifact, LogLine, Promotion, Release
+from releases.queries.holding import standing
 from releases.queries.lookups import live_promotions
 from releases.retention import Decision, Rule, Stored
 from relman.actors import Actor
@@ -126,8 +127,11 @@ def _needs(applications: Any) -> dict[int, tuple[str, ...]]:
         "release__withdrawn",
     )  # fmt: skip
     newest = done.annotate(last=Max("finished_at")).order_by("environment_id", "-last")
+    left = set(standing().filter(environment__application__in=applications).values_list("environment_id", "release_id"))
     served = retention.served(
-        retention.Success(environment, f"{application} in {phase}", release, bool(withdrawn))
+        retention.Success(
+            environment, f"{application} in {phase}", release, bool(withdrawn) or (environment, release) in left
+        )
         for environment, application, phase, release, withdrawn, _ in newest
     )
     return retention.joined(served, _under_way(promotions))

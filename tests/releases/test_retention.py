@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from releases import actions, guards, retention, storage, uploads
 from releases.actions import retention as verb
 from releases.models import LogLine, Promotion, Release
+from releases.queries.way_back import way_back
 from releases.retention import Rule, Stored, Success
 from relman.actors import Actor
 from relman.audit.models import Event
@@ -117,6 +118,16 @@ def test_apply_deletes_bytes_and_logs_and_keeps_rows_and_record(history):
     assert said["artifact"].startswith("Artifact removed by retention on ")
     again = verb.apply(ALL, actor=Actor.system())
     assert (again[0].going, again[1].lines) == ((), 0)
+
+
+def test_where_the_release_before_is_held_the_one_that_the_way_back_leads_to_stays(history):
+    shop, _ = history
+    dev = shop.environments["dev"]
+    factories.run(actions.roll_back(dev, actor=shop.actor("developer"), reason="Wrong totals"))
+    verb.apply(ALL, actor=Actor.system())
+    assert there(shop) == {"1.0.0", "1.1.0", "1.2.0", "1.3.0"}
+    back = way_back(dev)
+    assert back.ready and back.release is not None and back.release.version == "1.1.0"
 
 
 def test_what_waits_runs_or_is_unclear_keeps_its_artifact(history):
