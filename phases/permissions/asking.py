@@ -28,6 +28,8 @@ from .table import RIGHTS
 CURRENT = Q(until=None) | Q(until__gt=Now())
 """Of a grant or a permission row: counts now, by the database's clock."""
 Where = Phase | Environment
+OF_ALL = ("manage_access", "freeze")
+"""Rights that, asked for a phase, concern every application of the pipeline."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def can(actor: Actor, right: str, where: Where, application: Application | None 
     phase, of = _place(where, application)
     found = access(actor)
     rights = found.within(phase)
+    if right in OF_ALL and of is None and found.token_applications is not None:
+        return False  # the token speaks of some
     return "view" in rights and right in rights and found.covers(of)
 
 

@@ -26,6 +26,16 @@ def as_(shop, role, **scope):
 PIPELINE = {"slug": "payments", "name": "Payments", "template": "dev-qa-stage-live"}
 
 
+def test_a_token_for_one_application_changes_nothing_that_concerns_all(shop):
+    narrow = as_(shop, "devops", applications=[shop.application])
+    refused(narrow.patch("pipelines/shop/phases/live/", {"public": True}), 403)
+    refused(narrow.patch("pipelines/shop/", {"description": "Mine"}), 403)
+    refused(narrow.post("pipelines/shop/phases/live/lock/", {"reason": "Audit"}), 403)
+    good(narrow.post("environments/shop/live/lock/", {"reason": "Audit"}), 201)
+    assert good(narrow.get("pipelines/shop/phases/live/"))["name"] == "Live"
+    good(as_(shop, "devops").patch("pipelines/shop/phases/live/", {"public": True}))
+
+
 def test_an_administrator_makes_a_whole_way(shop):
     admin = as_(shop, "admin")
     made = good(admin.post("pipelines/", PIPELINE), 201)
