@@ -123,8 +123,10 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
     )
     snapshot = live.snapshot if wish.adopt and live else _snapshot(release, environment, wish)
     plan.freeze(promotion, plan.build(release, environment, snapshot=snapshot, kind=promotion.kind))
-    if wish.rollback or (wish.adopt and _ran_here(release, environment)):
-        promotion.rules = []  # a bad night needs one click and one reason
+    # A bad night needs one click and one reason. What is live with today's configuration is no way back.
+    back = wish.rollback and (promotion.kind == "rollback" or wish.configuration == "then")
+    if back or (wish.adopt and _ran_here(release, environment)):
+        promotion.rules = []
     if promotion.rules:
         hours = min(rule["deadline_hours"] for rule in promotion.rules)
         promotion.approve_before = Now() + timedelta(hours=hours)

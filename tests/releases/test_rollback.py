@@ -69,3 +69,14 @@ def test_the_way_back_says_whether_it_works(shop, two):
 
 def test_the_first_release_has_no_way_back(shop):
     assert way_back(shop.environments["dev"]).release is None
+
+
+def test_what_is_live_with_todays_configuration_is_no_way_around_the_approvals(shop):
+    release, live = shop.release("1.0.0"), shop.environments["live"]
+    shop.bring(release, "dev", "qa", "stage", "live")
+    places.set_configuration(live, {"COLOUR": "red"}, actor=shop.actor("devops"))
+    asked = actions.roll_back(
+        live, actor=shop.actor("devops"), reason="Red, please", release=release, configuration="today"
+    )
+    assert (asked.kind, asked.status) == ("redeploy", "waiting")
+    assert {rule["name"] for rule in asked.rules} == {"business", "quality"}
