@@ -58,8 +58,9 @@ def refresh(promotion: Promotion) -> str:
         return ""
     what = _difference(promotion, today)
     read, began_with = today.rules, promotion.rules
+    without = bool(promotion.rules_read) and not began_with  # a way back was asked for without approvals, and stays so
     plan.freeze(promotion, today)
-    promotion.rules = stricter(began_with, read)
+    promotion.rules = [] if without else stricter(began_with, read)
     frozen = ("plan", "plan_version", "target", "snapshot", "rules", "rules_read", "digest", "seal")
     promotion.save(update_fields=frozen)
     Promotion.objects.filter(pk=promotion.pk).update(revision=F("revision") + 1)

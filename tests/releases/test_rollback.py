@@ -9,7 +9,7 @@ from releases import actions, storage
 from releases.queries.lookups import live_of
 from releases.queries.way_back import way_back
 from relman.errors import Conflict, Forbidden, Invalid
-from tests.factories import run
+from tests.factories import SCRIPT, run
 
 
 @pytest.fixture
@@ -80,3 +80,11 @@ def test_what_is_live_with_todays_configuration_is_no_way_around_the_approvals(s
     )
     assert (asked.kind, asked.status) == ("redeploy", "waiting")
     assert {rule["name"] for rule in asked.rules} == {"business", "quality"}
+
+
+def test_a_rollback_goes_on_without_approvals_when_the_target_changes_before_it_starts(shop, two):
+    live = shop.environments["live"]
+    back = actions.roll_back(live, actor=shop.actor("release-manager"), reason="Wrong totals")
+    places.edit_environment(live, actor=shop.actor("devops"), settings={**SCRIPT, "steps": 3})
+    assert run(back).status == "succeeded"
+    assert (back.target["settings"]["steps"], back.rules) == (3, [])
