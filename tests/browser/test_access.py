@@ -13,7 +13,8 @@ def test_a_wrong_password_says_so_and_keeps_the_name(site, people, quiet):
         page.goto("/board/")
         expect(page).to_have_url(re.compile(r"/signin/\?next=/board/"))
         sign_in(page, site, "developer", "not this one")
-        expect(page.locator(".error")).to_have_text("The user name or the password is wrong.")
+        said = re.compile(r"^\s*The user name or the password is wrong\. \d tries left\.\s*$")
+        expect(page.locator(".error")).to_have_text(said)
         expect(page.get_by_label("User name")).to_have_value("developer")
         expect(page.get_by_label("Password")).to_have_value("")
         page.get_by_label("Password").fill(site.accounts["developer"].password)
@@ -87,7 +88,7 @@ def test_a_role_counts_from_the_next_click_and_ends_with_the_next_click(site, pe
         expect(page.locator("main")).to_contain_text("You cannot see any application yet")
         assert page.goto("/apps/storefront/").status == 404
         page.goto("/me/")
-        page.get_by_label("Name of the token").fill("Laptop")
+        page.get_by_label("What it is for").fill("Laptop")
         page.get_by_role("button", name="New token").click()
         token = page.locator(".note.ok code").inner_text()
         site.accounts["newcomer"] = Account("newcomer", "", token)

@@ -68,13 +68,13 @@ def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Inst
 
 def test_sigterm_leaves_nothing_and_the_next_start_finds_its_data(installation: Installation) -> None:
     installation.start()
-    keys = {path.name: path.read_text() for path in (installation.home / "keys").iterdir()}
+    keys = {path.name: path.read_bytes() for path in (installation.home / "keys").iterdir()}
     assert {"session", "secrets"} <= set(keys)
     assert installation.end(signal.SIGTERM) == 0
     assert installation.processes() == {}
     assert not serves(installation)
     installation.start()
-    assert {path.name: path.read_text() for path in (installation.home / "keys").iterdir()} == keys
+    assert {path.name: path.read_bytes() for path in (installation.home / "keys").iterdir()} == keys
     assert installation.end(signal.SIGTERM) == 0
 
 

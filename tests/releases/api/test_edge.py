@@ -76,7 +76,7 @@ def test_made_up_tokens_are_throttled_and_good_ones_are_not(shop, api, monkeypat
         refused(Api(raw="made-up").get("me/"), 401)
     answer = Api(raw="made-up").get("me/")
     refused(answer, 429, "throttled")
-    assert answer["Retry-After"] == "300"
+    assert 290 <= int(answer["Retry-After"]) <= 300  # the first failure is a moment old
     good(developer.get("me/"))
 
 
