@@ -19,7 +19,6 @@ from releases.models.way_back import REHEARSAL_OPEN
 from releases.placing import Wish, place
 from relman.actors import Actor
 from relman.audit import record
-from relman.errors import RelManError
 from relman.live import publish_on_commit
 from relman.words import duration
 
@@ -86,7 +85,9 @@ def _forward(rehearsal: Rehearsal) -> None:
     try:
         with transaction.atomic():
             rehearsal.forth = place(rehearsal.leaves, rehearsal.environment, wish, actor=actor)
-    except RelManError as error:
+    except DatabaseGone:
+        raise
+    except Exception as error:  # a plan that cannot be made must not spoil the end that is being written
         _end(rehearsal, "failed", f"The way back worked, but {version} could not be brought again: {error}")
         return
     rehearsal.state = "forth"

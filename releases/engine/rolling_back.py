@@ -6,6 +6,7 @@ killed leaves either both or neither.
 
 from __future__ import annotations
 
+from django.db import Error as DatabaseGone
 from django.db import transaction
 
 from phases.models import Environment, Phase
@@ -16,7 +17,6 @@ from releases.queries.holds import held
 from releases.queries.lookups import live_of
 from relman.actors import Actor
 from relman.audit import record
-from relman.errors import RelManError
 
 
 def wanted(promotion: Promotion) -> bool:
@@ -74,7 +74,9 @@ def _go_back(promotion: Promotion, live: Promotion) -> str:
     try:
         with transaction.atomic():
             made = place(live.release, environment, wish, actor=Actor.system())
-    except RelManError as error:
+    except DatabaseGone:
+        raise
+    except Exception as error:  # a plan that cannot be made must not spoil the end that is being written
         return f"RelMan could not roll it back to {version}: {error}"
     return f"RelMan rolls it back to {version} by itself (promotion {made.pk})."
 

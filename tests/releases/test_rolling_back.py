@@ -119,6 +119,20 @@ def test_a_gate_that_refuses_is_said_and_the_end_stands(migrating):
     assert not answers().exists()
 
 
+def test_settings_that_no_plan_can_be_made_from_leave_the_end_as_it_is(migrating, monkeypatch):
+    asked = sick(migrating)
+
+    def build(*_, **__):
+        raise ValueError("could not convert string to float: 'often'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rolling_back, "place", build)
+        failed = run(asked)
+    assert failed.status == "failed"
+    assert "could not roll it back to 1.0.0: could not convert" in failed.reason
+    assert not answers().exists()
+
+
 def test_what_people_asked_for_goes_first_and_ends_it(migrating):
     places.set_phase(migrating.phase("dev"), actor=migrating.actor("devops"), in_order=True)
     asked = sick(migrating)
