@@ -53,6 +53,8 @@ def _know_defaults(*models: type[Model]) -> None:
     with connection.cursor() as cursor:
         for model in models:
             for field in model._meta.concrete_fields:
+                if field.has_db_default():
+                    continue  # the table knows it already
                 default = field.get_db_prep_save(field.get_default(), connection)
                 if default is not None and not field.primary_key:
                     words = sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}")
