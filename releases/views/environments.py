@@ -11,12 +11,11 @@ from phases import actions as places
 from phases import permissions
 from phases.forms import SetKey
 from phases.models import Environment
-from phases.queries import get_lock
 from releases import actions, forms, queries
 from releases.models import Release
 from releases.queries.dialogs import promote_dialog, rehearse_dialog, rollback_dialog
 from releases.queries.environment import configuration_page, environment_page
-from releases.queries.locks import lock_dialog
+from releases.views.locks import lock_page, unlock_page
 from relman.actors import Actor
 from relman.identity import actor_of
 from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page
@@ -136,49 +135,15 @@ def rehearse(request: HttpRequest, application: str, phase: str) -> HttpResponse
 @acting
 def lock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Hold what would start there."""
-    actor = actor_of(request)
-    found = queries.get_environment(actor, application, phase)
-    permissions.require(actor, "freeze", found)
-    back, trail = _ways(found)
-
-    def act(said: dict[str, Any]) -> Done:
-        places.lock(found, actor=actor, **said)
-        return Done(back, f"{found} is locked.")
-
-    return dialog_page(
-        request,
-        "lock.html",
-        filled(request, forms.Reason),
-        act,
-        lambda: lock_dialog(actor, found),
-        title=f"Lock {found}",
-        back=back,
-        trail=trail,
-    )
+    found = queries.get_environment(actor_of(request), application, phase)
+    return lock_page(request, found, str(found), *_ways(found))
 
 
 @acting
 def unlock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Let what was held go on."""
-    actor = actor_of(request)
-    found = queries.get_environment(actor, application, phase)
-    permissions.require(actor, "freeze", found)
-    back, trail = _ways(found)
-
-    def act(said: dict[str, Any]) -> Done:
-        places.unlock(get_lock(found), actor=actor)
-        return Done(back, f"{found} is no longer locked. What waited goes on in order.")
-
-    return dialog_page(
-        request,
-        "unlock.html",
-        filled(request, forms.Confirm),
-        act,
-        lambda: lock_dialog(actor, found),
-        title=f"Unlock {found}",
-        back=back,
-        trail=trail,
-    )
+    found = queries.get_environment(actor_of(request), application, phase)
+    return unlock_page(request, found, str(found), *_ways(found))
 
 
 def _chosen(request: HttpRequest, actor: Actor, application: str) -> Release | None:

@@ -8,16 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from phases import actions as places
-from phases import permissions
 from phases.forms import AddPhase
 from phases.models import Phase, Pipeline
-from phases.queries import get_lock, get_phase, get_pipeline, phases_of
-from releases import forms
-from releases.queries.locks import lock_dialog
+from phases.queries import get_phase, get_pipeline, phases_of
 from releases.queries.pipeline import phase_page, pipeline_page
+from releases.views.locks import lock_page, unlock_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page
+from relman.pages import Done, Trail, acting, answer, draw, filled, page
 
 
 @acting
@@ -53,49 +51,15 @@ def phase(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
 @acting
 def lock(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     """Hold what would start in a phase, whatever the application."""
-    actor = actor_of(request)
-    found = get_phase(actor, pipeline, phase)
-    permissions.require(actor, "freeze", found)
-    back, trail = _ways(found)
-
-    def act(said: dict[str, Any]) -> Done:
-        places.lock(found, actor=actor, **said)
-        return Done(back, f"All of {found.name} is locked.")
-
-    return dialog_page(
-        request,
-        "lock.html",
-        filled(request, forms.Reason),
-        act,
-        lambda: lock_dialog(actor, found),
-        title=f"Lock all of {found.name}",
-        back=back,
-        trail=trail,
-    )
+    found = get_phase(actor_of(request), pipeline, phase)
+    return lock_page(request, found, f"all of {found.name}", *_ways(found))
 
 
 @acting
 def unlock(request: HttpRequest, pipeline: str, phase: str) -> HttpResponse:
     """Let what the phase held go on."""
-    actor = actor_of(request)
-    found = get_phase(actor, pipeline, phase)
-    permissions.require(actor, "freeze", found)
-    back, trail = _ways(found)
-
-    def act(said: dict[str, Any]) -> Done:
-        places.unlock(get_lock(found), actor=actor)
-        return Done(back, f"{found.name} is no longer locked. What waited goes on in order.")
-
-    return dialog_page(
-        request,
-        "unlock.html",
-        filled(request, forms.Confirm),
-        act,
-        lambda: lock_dialog(actor, found),
-        title=f"Unlock all of {found.name}",
-        back=back,
-        trail=trail,
-    )
+    found = get_phase(actor_of(request), pipeline, phase)
+    return unlock_page(request, found, f"all of {found.name}", *_ways(found))
 
 
 def _ways(found: Phase) -> tuple[str, Trail]:
