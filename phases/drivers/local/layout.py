@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phases.drivers.base import Terminal
-from phases.drivers.ledger import file_lock
+from phases.drivers.ledger import file_lock, write_synced
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ELSEWHERE = Path("/var/lib/relman")
@@ -151,9 +151,9 @@ class Layout:
         note = self.control / name
         if not note.exists():
             self.prepare()
-            beside = note.with_suffix(f".{os.getpid()}")
-            beside.write_text(value)
-            beside.replace(note)
+            with file_lock(self.control / "decided.lock"):
+                if not note.exists():
+                    write_synced(note, value)
         return note.read_text()
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -183,21 +182,19 @@ def test_two_workers_in_one_environment_have_one_effect(local: Installation) -> 
 def test_of_two_epochs_the_higher_wins_whatever_the_order(local: Installation) -> None:
     target = local.target()
     package = local.package()
-    refused: list[int] = []
 
-    def enter(epoch: int) -> None:
+    def refused(epoch: int) -> bool:
         try:
             local.driver.fence(local.context(target, package, epoch=epoch))
         except Fenced:
-            refused.append(epoch)
+            return True
+        return False
 
-    threads = [threading.Thread(target=enter, args=(epoch,)) for epoch in (3, 9, 1, 7, 5, 2, 8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    epochs = (3, 9, 1, 7, 5, 2, 8)
+    with ThreadPoolExecutor(len(epochs)) as pool:
+        answers = dict(zip(epochs, pool.map(refused, epochs), strict=True))
     assert Fence(local.place(target).control).epoch() == 9
-    assert 9 not in refused
+    assert not answers[9]
 
 
 def test_a_full_disk_fails_the_step_leaves_nothing_half_and_works_again(local: Installation, monkeypatch: Any) -> None:
