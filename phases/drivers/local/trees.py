@@ -1,7 +1,8 @@
 """What the files of a deployed release should be: noted when they are unpacked, compared whenever RelMan looks.
 
-Only files that the artifact brought count; what an application writes beside them is its own. A file whose size and
-change time are as noted is not read again, so that a look costs one `lstat` a file.
+Only files that the artifact brought count; what an application writes beside them is its own. Where applications run
+as RelMan's own user, Python rewrites the compiled modules that an artifact brought as soon as it starts: these do not
+count there. A file whose size and change time are as noted is not read again, so that a look costs one `lstat` a file.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from phases.drivers.ledger import write_synced
-from phases.drivers.local.layout import Place
+from phases.drivers.local.layout import Place, is_root
 
 CHUNK = 1024 * 1024
+REWRITTEN = "__pycache__"
 NAMED = 5
 """Changed files that are named."""
 CANDIDATES = 100
@@ -135,6 +137,8 @@ def _digest(path: Path) -> str:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for above, folders, names in os.walk(folder):
+        if REWRITTEN in folders and not is_root():
+            folders.remove(REWRITTEN)
         links = [name for name in folders if (Path(above) / name).is_symlink()]
         for name in (*names, *links):
             path = Path(above) / name

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from phases.drivers.base import Context, Expected, Observation, Package, Succeeded
 from phases.drivers.ledger import Ledger
@@ -145,6 +146,17 @@ def test_a_file_changed_and_changed_back_is_no_drift_in_the_end(local: Installat
     assert kind(local, context) == ""
     path.unlink()
     assert kind(local, context) == "files"
+
+
+def test_compiled_modules_count_only_where_the_application_cannot_rewrite_them(tmp_path: Path, monkeypatch: Any) -> None:
+    cache = tmp_path / "lib" / "__pycache__"
+    cache.mkdir(parents=True)
+    (tmp_path / "lib" / "own.py").write_text("1")
+    (cache / "own.cpython-311.pyc").write_bytes(b"compiled")
+    monkeypatch.setattr(trees, "is_root", lambda: True)
+    assert set(trees.read(tmp_path)) == {"lib/own.py", "lib/__pycache__/own.cpython-311.pyc"}
+    monkeypatch.setattr(trees, "is_root", lambda: False)
+    assert set(trees.read(tmp_path)) == {"lib/own.py"}
 
 
 def test_a_large_tree_is_compared_in_several_looks(local: Installation, tmp_path: Path) -> None:
