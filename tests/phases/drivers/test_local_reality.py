@@ -148,7 +148,9 @@ def test_a_file_changed_and_changed_back_is_no_drift_in_the_end(local: Installat
     assert kind(local, context) == "files"
 
 
-def test_compiled_modules_count_only_where_the_application_cannot_rewrite_them(tmp_path: Path, monkeypatch: Any) -> None:
+def test_compiled_modules_count_only_where_the_application_cannot_rewrite_them(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     cache = tmp_path / "lib" / "__pycache__"
     cache.mkdir(parents=True)
     (tmp_path / "lib" / "own.py").write_text("1")
