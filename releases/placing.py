@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from phases import configuration
+from phases.drivers.base import DriverError
 from phases.models import Environment
 from releases import gates, guards, statuses
 from releases.dispatch import ring
@@ -18,7 +19,7 @@ from releases.models import Hold, Promotion, Release
 from releases.queries.facts import facts_of
 from releases.queries.holding import standing
 from releases.queries.lookups import live_of
-from releases.queries.offers import kind_of
+from releases.queries.offers import kind_of, preview
 from releases.transitions import advance, announce
 from relman.actors import Actor
 from relman.audit import record
@@ -58,7 +59,10 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
             .get(pk=environment.pk)
         )
         guards.need(release.pk)
-        promotion = _draft(release, locked, wish, actor)
+        try:
+            promotion = _draft(release, locked, wish, actor)
+        except DriverError as error:
+            raise _no_plan(release, locked, wish, actor, str(error)) from error
         promotion.save()
         plan.write_steps(promotion)
         known = facts_of(promotion)
@@ -84,6 +88,16 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
         _go(promotion, verdicts)
     promotion.refresh_from_db()
     return promotion
+
+
+def _no_plan(release: Release, environment: Environment, wish: Wish, actor: Actor, why: str) -> Refused:
+    """Size or settings allow no plan: what every gate says, and the gate *environment* that."""
+    asked = preview(release, environment, actor=actor, allow_lower=wish.allow_lower, rollback=wish.rollback)
+    where = next((one.link for one in asked.verdicts if one.gate == "environment"), "")
+    said = gates.Verdict("environment", "failed", why, [], None, where)
+    ready = {"environment": ("passed", "waiting")}
+    verdicts = [said if one.state in ready.get(one.gate, ()) else one for one in asked.verdicts]
+    return Refused(gates.refusal(verdicts), verdicts=verdicts)
 
 
 def _sensible(release: Release, environment: Environment, wish: Wish) -> None:

@@ -15,6 +15,7 @@ from phases import permissions
 from phases.drivers.base import DriverError, Finding
 from phases.drivers.registry import KINDS
 from phases.drivers.registry import driver as driver_of
+from phases.drivers.settings import wrong
 from phases.models import Application, Component, Environment, Lock, Phase
 from phases.routing import forget_at_gateway, tell_gateway
 from phases.targets import target_of
@@ -45,7 +46,8 @@ def create_environment(
     permissions.require(actor, "configure", phase, application)
     if phase.pipeline_id != application.pipeline_id:
         raise NotFound()
-    environment = Environment(application=application, phase=phase, driver=_kind(driver), settings=_settings(settings))
+    kept = _settings(_kind(driver), settings or {})
+    environment = Environment(application=application, phase=phase, driver=driver, settings=kept)
     environment.instances, environment.memory, environment.cpu = instances, memory, cpu
     with unique(f"{application.name} has an environment in {phase.name} already.", field="phase"):
         cleaned(environment).save()
@@ -68,11 +70,14 @@ def _kind(kind: str) -> str:
     return kind
 
 
-def _settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    found = dict(settings or {})
-    if len(found) > SETTINGS_MOST or any(not isinstance(key, str) for key in found):
-        said = f"Settings are at most {SETTINGS_MOST} named values."
-        raise Invalid(said, fields={"settings": [said]})
+def _settings(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As they may be saved: few, named, and understood by the driver. Invalid, naming each one that is wrong."""
+    found = dict(settings)
+    said = [f"Settings are at most {SETTINGS_MOST} named values."]
+    if len(found) <= SETTINGS_MOST and all(isinstance(key, str) for key in found):
+        said = list(wrong(kind, found).values())
+    if said:
+        raise Invalid(f"The settings are not saved. {' '.join(said)}", fields={"settings": said})
     return found
 
 
@@ -95,7 +100,7 @@ def edit_environment(
     Environment.objects.select_for_update(of=("self",)).get(pk=environment.pk)
     given = {
         "instances": instances,
-        "settings": None if settings is None else _settings(settings),
+        "settings": None if settings is None else _settings(environment.driver, settings),
         "memory": memory,
         "cpu": cpu,
     }
@@ -136,6 +141,9 @@ def check_environment(environment: Environment, *, actor: Actor) -> list[Finding
 
 
 def _look(environment: Environment) -> list[Finding]:
+    misread = wrong(environment.driver, environment.settings)
+    if misread:  # saved before anybody checked them
+        return [Finding("settings", False, f"The settings cannot be used. {' '.join(misread.values())}")]
     try:
         return list(driver_of(environment.driver).check(target_of(environment)))
     except (DriverError, OSError) as error:

@@ -228,6 +228,13 @@ class Driver(Protocol):
 
     kind: str
 
+    def check_settings(self, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        """What is wrong with an environment's settings: setting -> a sentence that names it; empty: nothing.
+
+        Pure, and asked before they are saved; `settings.py` has what most drivers need. Whatever makes RelMan wait
+        has a longest value. The setting `verify` is the engine's and is not among them."""
+        ...
+
     def plan(self, manifest: Mapping[str, Any], target: Target) -> Sequence[StepSpec]:
         """The driver's own steps; `verify` and `switch` are added by the engine's plan."""
         ...

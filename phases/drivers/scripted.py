@@ -48,8 +48,14 @@ from phases.drivers.base import (
 )
 from phases.drivers.home import home
 from phases.drivers.ledger import Fence, Ledger, file_lock
+from phases.drivers.settings import number, unknown
 
 DOING = ("noop", "sleep", "fail", "transient", "errored", "hang", "again")
+SETTINGS = (
+    "steps", "health", "version", "reports", "upstreams", "cleanup", "ledger", "durable", "ready",
+)  # fmt: skip
+MOST_STEPS, LONGEST_STEP = 500, 3600.0
+_NUMBERS = {"seconds": (0, LONGEST_STEP), "timeout": (0, LONGEST_STEP), "times": (0, 1000), "attempts": (1, 100)}
 _SPEC = ("name", "resume", "timeout", "attempts", "when", "lasting")
 
 
@@ -57,6 +63,10 @@ class ScriptedDriver:
     """Kind `scripted`. Its ledger is as true as a real target's: one line for each effect."""
 
     kind = "scripted"
+
+    def check_settings(self, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        """Whether the script can be read: its names, and what its steps do."""
+        return {**unknown(settings, SETTINGS), **_steps_wrong(settings.get("steps", 1))}
 
     def plan(self, manifest: Mapping[str, Any], target: Target) -> Sequence[StepSpec]:
         """The scripted steps, and cheap clean-up steps unless `cleanup` is False."""
@@ -192,6 +202,20 @@ def _spec(number: int, line: Mapping[str, Any]) -> StepSpec:
     if "resume" in line:
         rest["resume"] = line["resume"]
     return StepSpec(kind=doing, parameters=rest, **{"name": f"Step {number}: {doing}", **given})
+
+
+def _steps_wrong(steps: Any) -> dict[str, str]:
+    """What keeps the steps from being played, as one sentence."""
+    lines = [{}] * min(steps, MOST_STEPS + 1) if isinstance(steps, int) and steps >= 0 else steps
+    if not isinstance(lines, list) or len(lines) > MOST_STEPS:
+        return {"steps": f"“steps” is a number of steps or a list of them, at most {MOST_STEPS}."}
+    for place, line in enumerate(lines, 1):
+        if not isinstance(line, Mapping) or line.get("do", "noop") not in DOING:
+            return {"steps": f"Line {place} of “steps” does none of these: {', '.join(DOING)}."}
+        for name, (least, most) in _NUMBERS.items():
+            if found := number(line, name, least, most):
+                return {"steps": f"Line {place} of “steps”: {found[name]}"}
+    return {}
 
 
 def _durable(target: Target) -> bool:

@@ -20,6 +20,7 @@ from phases.drivers.base import (
     Succeeded,
     Transient,
 )
+from phases.drivers.settings import VERIFY
 from releases import reality
 from releases.models import Promotion
 from releases.queries.lookups import live_of
@@ -32,7 +33,9 @@ LAST_WORDS = 30
 def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
     """Every new instance passes its health check N times in a row within the limit, and says the right version."""
     rule = context.parameters
-    end = time.monotonic() + float(rule["within"])
+    # A plan may have been frozen before anybody judged how long one may wait.
+    within, interval = (min(float(rule[name]), VERIFY[name][1]) for name in ("within", "interval"))
+    end = time.monotonic() + within
     passed, last = 0, "It did not answer."
     while passed < int(rule["passes"]):
         if context.stop():
@@ -43,13 +46,18 @@ def verify(promotion: Promotion, driver: Driver, context: Context) -> Result:
         passed = passed + 1 if good else 0
         context.log(f"Health check: {last}" if not good else f"Health check {passed} of {rule['passes']}: {last}")
         if time.monotonic() > end:
-            return unhealthy(
-                promotion, driver, context, f"It did not get healthy within {float(rule['within']):.0f} s. {last}"
-            )
+            return unhealthy(promotion, driver, context, f"It did not get healthy within {within:.0f} s. {last}")
         if passed < int(rule["passes"]):
-            time.sleep(float(rule["interval"]))
+            _pause(interval, context)
     # Kept before anything moves: whoever takes over in the middle of the switch must still know the way back.
     return Succeeded(last, left={"upstreams_before": gateway.upstreams(promotion.environment_id)})
+
+
+def _pause(seconds: float, context: Context) -> None:
+    """Wait until the next look, or until somebody asks to stop."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not context.stop():
+        time.sleep(min(left, 0.5))
 
 
 def unhealthy(promotion: Promotion, driver: Driver, context: Context, reason: str) -> Failed:

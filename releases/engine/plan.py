@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from phases import configuration
-from phases.drivers.base import StepSpec, Target
+from phases.drivers.base import StepSpec, Target, Terminal
 from phases.drivers.registry import driver
+from phases.drivers.settings import wrong
 from phases.models import Environment
 from phases.targets import target_of
 from releases import formats
@@ -45,7 +46,10 @@ def frozen_target(promotion: Promotion) -> Target:
 def build(
     release: Release, environment: Environment, *, snapshot: dict[str, Any] | None = None, kind: str = "deploy"
 ) -> Frozen:
-    """Freeze plan, target, configuration (today's, or the given snapshot) and rules. Two queries beside the objects."""
+    """Freeze plan, target, configuration (today's, or the given snapshot) and rules. Two queries beside the objects.
+
+    Terminal when the environment's size or settings allow no plan: the gate *environment* says so.
+    """
     digest = release.artifacts.all()[0].digest
     lines = adoption(environment) if kind == "adopt" else steps(release.manifest, environment)
     plan = [asdict(spec) for spec in lines]
@@ -61,11 +65,19 @@ def build(
 
 def steps(manifest: Mapping[str, Any], environment: Environment) -> list[StepSpec]:
     """The driver's steps with the engine's own between them: verify, switch, and the way back of the route."""
+    check(environment)
     own = list(driver(environment.driver).plan(manifest, target_of(environment)))
     ours = [] if environment.settings.get("verify") is False else _verification(environment)
     back = [StepSpec("restore", "Put the route back", when="undo")] if ours else []
     by = {when: [spec for spec in own if spec.when == when] for when in ("run", "verify", "after", "undo")}
     return [*by["run"], *by["verify"], *ours, *by["after"], *back, *by["undo"]]
+
+
+def check(environment: Environment) -> None:
+    """Settings that were saved before anybody judged them, or under other rules. Terminal when they cannot be used."""
+    misread = wrong(environment.driver, environment.settings)
+    if misread:
+        raise Terminal(" ".join(misread.values()))
 
 
 def adoption(environment: Environment) -> list[StepSpec]:

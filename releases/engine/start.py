@@ -8,6 +8,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from phases import configuration
+from phases.drivers.base import DriverError
 from releases import formats, gates
 from releases.engine import plan
 from releases.models import Promotion
@@ -80,7 +81,10 @@ def _otherwise(promotion: Promotion) -> plan.Frozen | None:
     if promotion.plan_version > formats.PLAN:
         return None
     kept = promotion.snapshot if promotion.snapshot_of == "then" else None
-    today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
+    try:
+        today = plan.build(promotion.release, promotion.environment, snapshot=kept, kind=promotion.kind)
+    except DriverError:
+        return None  # nothing can be planned there: the gate *environment* holds it, and says why
     return None if today.seal == promotion.seal and today.rules == promotion.rules_read else today
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from phases import configuration, permissions
+from phases.drivers.settings import wrong
 from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
@@ -163,7 +164,8 @@ def _holds(environment: Environment) -> list[gates.Hold]:
 def _target(question: Question) -> dict[str, Any]:
     """Whether the environment is ready, and who sees to it when it is not."""
     environment, found = question.environment, dict[str, Any]()
-    problems = problems_of(environment.phase.name, environment.findings, environment.checked_at)
+    problems = list(wrong(environment.driver, environment.settings).values())
+    problems = problems or problems_of(environment.phase.name, environment.findings, environment.checked_at)
     blocked = (
         Promotion.objects.filter(environment=environment, status="errored")
         .order_by("-id")

@@ -10,6 +10,7 @@ from statistics import median
 from django.db.models import F, Q
 
 from phases import permissions
+from phases.drivers.base import DriverError
 from releases import gates, statuses
 from releases.models import Approval, Promotion, Rehearsal, Step
 from releases.queries import history
@@ -366,7 +367,10 @@ def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
     from releases.engine import plan
 
     kept = promotion.snapshot if promotion.snapshot_of == "then" else None
-    return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
+    try:
+        return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
+    except DriverError:
+        return False  # nothing can be planned there as it is set now
 
 
 def promotion_log(actor: Actor, promotion: Promotion, step: int = 0, after: int = 0) -> Log:

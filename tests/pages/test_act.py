@@ -412,12 +412,21 @@ def test_check_an_environment(world):
 def test_edit_an_environment(world):
     browser = world.browser("devops")
     assert browser.get("/apps/shop/dev/edit/").status_code == 200
-    sent = {"instances": "3", "memory": "512", "cpu": "0.5", "settings": 'drain = 5\nnote = "x"\nplain = two words'}
+    sent = {"instances": "3", "memory": "512", "cpu": "0.5", "settings": 'steps = 5\nversion = "x"\nhealth = two words'}
     assert browser.post("/apps/shop/dev/edit/", sent).status_code == 302
     found = Environment.objects.get(application__slug="shop", phase__slug="dev")
-    assert (found.instances, found.memory, found.settings) == (3, 512, {"drain": 5, "note": "x", "plain": "two words"})
+    assert (found.instances, found.memory, found.settings) == (
+        3,
+        512,
+        {"steps": 5, "version": "x", "health": "two words"},
+    )
     bad = browser.post("/apps/shop/dev/edit/", {"instances": "99", "settings": "no sign"})
     assert bad.status_code == 400 and "no sign" in text(bad)
+    bad = browser.post("/apps/shop/dev/edit/", {"instances": "3", "settings": 'verify = {"within": 1e9}'})
+    assert bad.status_code == 400 and "“within” of “verify” is a number from 0 to 600" in text(bad)
+    assert "1e9" in text(bad)  # what was typed stays
+    found.refresh_from_db()
+    assert found.settings["steps"] == 5
 
 
 def test_components(world):

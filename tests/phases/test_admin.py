@@ -314,6 +314,9 @@ def test_configuration_is_set_and_secrets_never_come_out(world: World) -> None:
     data = components(instances=2, settings="{}", plain="A=1", secrets="-KEY")
     post(devops, "phases_environment_change", data, environment.pk)
     assert list(environment.variables.values_list("key", flat=True)) == ["A"]
+    data = components(instances=2, settings='{"verify": "often"}', plain="A=2", secrets="")
+    response, _ = post(devops, "phases_environment_change", data, environment.pk)
+    assert "“verify” is a mapping" in response.content.decode()
     data = components(instances=2, settings="{}", plain="PORT=1", secrets="")
     response, _ = post(devops, "phases_environment_change", data, environment.pk)
     assert "RelMan sets PORT" in response.content.decode()

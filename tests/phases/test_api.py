@@ -121,6 +121,7 @@ def test_an_environment_is_sized_by_those_who_may(shop):
         ("applications/shop/", {"repository": "javascript:alert(1)"}, 400),
         ("environments/shop/dev/", {"driver": "local"}, 400),
         ("environments/shop/dev/", {"instances": 0}, 400),
+        ("environments/shop/dev/", {"settings": {"verify": {"within": 86400}}}, 400),
         ("environments/shop/dev/", {"memory": None}, 400),
         ("environments/shop/moon/", {"instances": 1}, 404),
     ],

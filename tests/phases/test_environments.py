@@ -58,13 +58,43 @@ def test_what_cannot_be_is_refused(world: World, wrong: dict[str, Any]) -> None:
 
 def test_size_and_settings_change(world: World) -> None:
     environment = world.environment("qa")
-    actions.edit_environment(environment, actor=world.actor("devops"), instances=3, settings={"slow": 1})
+    actions.edit_environment(environment, actor=world.actor("devops"), instances=3, settings={"steps": 4})
     environment.refresh_from_db()
-    assert (environment.instances, environment.settings) == (3, {"slow": 1})
+    assert (environment.instances, environment.settings) == (3, {"steps": 4})
     event = Event.objects.latest("id")
     assert event.before == {"instances": 1, "settings": {}} and (event.after or {})["instances"] == 3
     with pytest.raises(Forbidden):
         actions.edit_environment(environment, actor=world.actor("developer"), instances=1)
+
+
+@pytest.mark.parametrize(
+    ("driver", "settings", "named"),
+    [
+        ("local", {"verify": {"within": 86400}}, "“within” of “verify” is a number from 0 to 600, not 86400"),
+        ("local", {"verify": "often"}, "“verify” is a mapping"),
+        ("local", {"drian": 3}, "“drian” is no setting here. Did you mean “drain”?"),
+        ("scripted", {"steps": [{"do": "sleep", "seconds": 1e9}]}, "“seconds” is a number from 0 to 3600"),
+    ],
+)
+def test_settings_that_the_driver_cannot_use_are_not_saved(
+    world: World, driver: str, settings: dict[str, Any], named: str
+) -> None:
+    devops, qa = world.actor("devops"), world.phase("qa")
+    with pytest.raises(Invalid, match="not saved") as refused:
+        actions.create_environment(world.application, qa, actor=devops, driver=driver, settings=settings)
+    assert named in refused.value.extra["fields"]["settings"][0]
+    made = actions.create_environment(world.application, qa, actor=devops, driver=driver)
+    with pytest.raises(Invalid, match="not saved"):
+        actions.edit_environment(made, actor=devops, settings=settings)
+    assert Environment.objects.get().settings == {}
+
+
+def test_settings_saved_before_anybody_judged_them_are_found_by_a_check(world: World) -> None:
+    environment = world.environment("qa")
+    Environment.objects.filter(pk=environment.pk).update(settings={"verify": 7})
+    environment.refresh_from_db()
+    (found,) = actions.check_environment(environment, actor=world.actor("devops"))
+    assert not found.ok and "“verify” is a mapping" in found.sentence
 
 
 class Stub:

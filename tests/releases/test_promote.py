@@ -9,6 +9,7 @@ from django.db import connection
 
 from phases import actions as places
 from releases import actions, queries
+from releases.engine import sweep
 from releases.models import Promotion
 from releases.queries.offers import preview
 from releases.queries.promotion_offers import offers_of
@@ -159,6 +160,38 @@ def test_an_environment_that_is_not_ready_is_refused(shop):
     places.check_environment(shop.environments["dev"], actor=shop.actor("devops"))
     shop.environments["dev"].refresh_from_db()
     assert "not ready" in refused(shop, shop.release(), "dev")["environment"].reason
+
+
+def test_settings_that_nobody_judged_hold_what_was_asked_for_and_refuse_what_is(shop):
+    dev = shop.environments["dev"]
+    kept = type(dev).objects.filter(pk=dev.pk)
+    waits = shop.ask(shop.release("1.0.0"), "dev")
+    kept.update(settings={"verify": {"within": "long"}})
+    dev.refresh_from_db()
+    asked = shop.release("1.1.0")
+    verdict = refused(shop, asked, "dev")["environment"]
+    assert verdict.reason.startswith("“within” of “verify” is a number from 0 to 600")
+    assert verdict.who == ["Shop Devops"] and verdict.link == "/apps/shop/dev/"
+    offer = preview(asked, dev, actor=shop.actor("developer"))
+    assert verdict in offer.verdicts and not offer.allowed
+    held = run(waits)
+    assert (held.status, held.reason) == ("waiting", f"Environment: {verdict.reason}")
+    kept.update(settings=factories.SCRIPT)
+    sweep.round_once()
+    assert run(held).status == "succeeded"
+
+
+def test_a_failure_is_shown_where_no_plan_can_be_made_any_more(shop):
+    live = shop.environments["live"]
+    shop.bring(shop.release("1.0.0"), "dev", "qa", "stage")
+    places.edit_environment(live, actor=shop.actor("devops"), settings={"steps": [{"do": "fail"}]})
+    live.refresh_from_db()
+    failed = run(shop.approve(shop.ask(shop.application.releases.get(), "live")))
+    assert failed.status == "failed"
+    assert queries.promotion_page(shop.actor("devops"), failed).seal_holds is True
+    type(live).objects.filter(pk=live.pk).update(settings={"steps": "many"})
+    failed.environment.refresh_from_db()
+    assert queries.promotion_page(shop.actor("devops"), failed).seal_holds is False
 
 
 def test_the_preview_gives_the_same_answer_as_the_verb(shop):

@@ -36,9 +36,13 @@ from phases.drivers.local import checks, health, instances, logs, processes
 from phases.drivers.local.layout import Layout, Place
 from phases.drivers.local.migrate import end_leftover, migrate
 from phases.drivers.local.observe import observe
-from phases.drivers.local.running import DRAIN, Running
+from phases.drivers.local.running import DRAIN, LONGEST_DRAIN, Running
 from phases.drivers.local.supervisor import Program, Supervisor
 from phases.drivers.local.unpack import Stopped, ticker, unpack
+from phases.drivers.settings import number, unknown
+
+SETTINGS: Mapping[str, tuple[float, float]] = {"drain": (0, LONGEST_DRAIN), "migrate_timeout": (1, 4 * 3600)}
+"""What an environment can be told, with the least and the most."""
 
 
 class LocalDriver:
@@ -50,6 +54,11 @@ class LocalDriver:
         self._layout = Layout(home or default_home())
         self._supervisor = Supervisor(self._layout)
         self._running = Running(self._layout, self._supervisor)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        """`drain`: seconds in which the earlier version still answers what it began. `migrate_timeout`: seconds."""
+        given = [number(settings, name, least, most) for name, (least, most) in SETTINGS.items()]
+        return {**unknown(settings, SETTINGS), **{name: said for one in given for name, said in one.items()}}
 
     def plan(self, manifest: Mapping[str, Any], target: Target) -> Sequence[StepSpec]:
         """unpack, migrate (when the manifest has one), start; then retire, or discard when it went wrong.

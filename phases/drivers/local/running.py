@@ -19,6 +19,7 @@ KEPT = 3
 """Release folders that stay on the disk."""
 DRAIN = 10.0
 """Seconds that instances without traffic get to finish what they began."""
+LONGEST_DRAIN = 3600.0
 FIRST_LOOK = 2.0
 """Seconds to wait for instances to listen, so that a stolen port is noticed while it can be mended."""
 PORT_TRIES = 3
@@ -60,7 +61,7 @@ class Running:
     def retire(self, context: Context, place: Place, tick: Tick) -> Result:
         """Stop what this promotion replaced, after a drain, and delete old releases."""
         old = [record for record in instances.records(place) if record.promotion != context.promotion]
-        drain = float(context.parameters.get("drain", DRAIN))
+        drain = min(float(context.parameters.get("drain", DRAIN)), LONGEST_DRAIN)
         if old and drain > 0 and not context.left.get("drained"):
             return Again(drain, f"{_count(len(old))} of earlier versions drain.", left={"drained": True})
         self.stop(context, place, old, tick)
