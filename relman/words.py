@@ -155,7 +155,9 @@ def duration(seconds: float) -> str:
 
 
 def watch(seconds: float) -> str:
-    """`0:18`, `1:42`, `1:02:05`: how long a step took."""
+    """`0.4 s`, `0:18`, `1:42`, `1:02:05`: how long a step took."""
+    if seconds < 1:
+        return f"{min(max(seconds, 0.1), 0.9):.1f} s"
     whole = int(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

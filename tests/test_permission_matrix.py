@@ -109,6 +109,8 @@ promotion                  GET      302  404  200  200  200  200  200  200  200 
 promotion-progress         GET      302  404  200  200  200  200  200  200  200  200
 promotion-log              GET      302  404  200  200  200  200  200  200  200  200
 promotion-log-file         GET      302  404  200  200  200  200  200  200  200  200
+promotion-report           GET      302  404  200  200  200  200  200  200  200  200
+promotion-report-json      GET      302  404  200  200  200  200  200  200  200  200
 promotion-cancel           GET      302  404  200  200  200  200  200  200  200  200
 promotion-cancel           POST     302  404  403  403  403  403  403  302  403  403
 promotion-abort            GET      302  404  200  200  200  200  200  200  200  200
@@ -261,6 +263,8 @@ ADDRESSES: dict[str, str] = {
     "promotion-progress": f"{WAITING}progress/",
     "promotion-log": f"{LIVE}log/",
     "promotion-log-file": f"{LIVE}log.txt",
+    "promotion-report": f"{LIVE}report.txt",
+    "promotion-report-json": f"{LIVE}report.json",
     "promotion-cancel": f"{WAITING}cancel/",
     "promotion-abort": f"{WAITING}abort/",
     "promotion-retry": f"{WAITING}retry/",

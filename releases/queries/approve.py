@@ -16,7 +16,7 @@ from releases.queries.differences import changes_between, differences
 from releases.queries.facts import authors_of, barred_people, rule_of
 from releases.queries.lookups import live_of, visible_promotions
 from releases.queries.offers import verdicts_of
-from releases.queries.promotion import usual_seconds
+from releases.queries.progress import Estimate, usual_of
 from releases.queries.shared import Approver, ChangeItem, Difference, Named, Person, clock, listed, person_or_system
 from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
@@ -56,7 +56,7 @@ class Facts:
     """When it starts, what people notice, and the way back; times in seconds."""
 
     starts: str
-    duration: float | None
+    duration: Estimate | None
     notice: str
     notice_why: str
     back_version: str | None
@@ -197,7 +197,7 @@ def _say(changes: Sequence[ChangeItem]) -> list[ChangeItem]:
 
 
 def _facts(promotion: Promotion, before: Promotion | None) -> Facts:
-    took = usual_seconds(promotion.environment_id)
+    took = usual_of(promotion.environment_id)
     moment = now()
     later = promotion.not_before and promotion.not_before > moment
     starts = f"**{clock(promotion.not_before, moment)}**" if later and promotion.not_before else (

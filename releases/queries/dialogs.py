@@ -17,7 +17,7 @@ from releases.queries.differences import against_live, changes_between, differen
 from releases.queries.facts import rules_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
-from releases.queries.promotion import usual_seconds
+from releases.queries.progress import Estimate, usual_of
 from releases.queries.rehearsals import RehearseDialog, obstacles
 from releases.queries.shared import Difference, Named, PromotionLine
 from releases.queries.way_back import WayBack as Readiness
@@ -46,7 +46,7 @@ class PromoteOffer:
     refused: bool
     reason: str
     supersedes: list[PromotionLine]
-    usual: float | None
+    usual: Estimate | None
     lower: bool
     versions: list[str]
     may_expedite: bool = False
@@ -82,7 +82,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
             refused=not offer.allowed,
             reason=offer.reason,
             supersedes=supersedes(environment),
-            usual=usual_seconds(environment.pk),
+            usual=usual_of(environment.pk),
             lower=lower and _only_version(offer.verdicts),
             versions=_versions(chosen, release),
             may_expedite=permissions.can(actor, "break_glass", environment),

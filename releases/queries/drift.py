@@ -12,7 +12,7 @@ from releases.queries.application import open_first
 from releases.queries.dialogs import supersedes
 from releases.queries.facts import Question, facts, rules_of
 from releases.queries.lookups import live_of
-from releases.queries.promotion import usual_seconds
+from releases.queries.progress import Estimate, usual_of
 from releases.queries.shared import Named, PromotionLine
 
 
@@ -48,7 +48,7 @@ class DriftDialog:
     refused: bool
     reason: str
     supersedes: list[PromotionLine]
-    usual: float | None
+    usual: Estimate | None
 
 
 def build_of(environment: Environment, found: reality.Drift) -> reality.Build | None:
@@ -98,7 +98,7 @@ def drift_dialog(environment: Environment, verb: str) -> DriftDialog:
         refused=question is None or failed,
         reason=why or (gates.refusal(verdicts) if failed else ""),
         supersedes=supersedes(environment) if verb == "revert" else [],
-        usual=usual_seconds(environment.pk) if verb == "revert" else None,
+        usual=usual_of(environment.pk) if verb == "revert" else None,
     )
 
 

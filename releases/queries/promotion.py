@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median
 
-from django.db.models import F, Q
+from django.db.models import Q
 
 from phases import permissions
 from phases.drivers.base import DriverError
 from releases import gates, statuses
-from releases.models import Approval, Promotion, Rehearsal, Step
+from releases.models import Approval, Promotion, Rehearsal
 from releases.queries import history
 from releases.queries.application import open_first
 from releases.queries.approving import decisions, seats
 from releases.queries.logs import log as log_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import verdicts_of
-from releases.queries.places import usual
+from releases.queries.progress import Progress, StepLine, progress_of, steps_of
 from releases.queries.promotion_offers import RETRIABLE, offers_of, retry_notes
 from releases.queries.queue import Emergency, Queue, behind, emergency_of, queue_of
 from releases.queries.shared import (
@@ -29,7 +28,9 @@ from releases.queries.shared import (
     Named,
     Offer,
     Person,
+    Pill,
     PromotionLine,
+    clock,
     person_or_system,
 )
 from relman.actors import Actor
@@ -81,43 +82,6 @@ class Serves:
 
 
 @dataclass(frozen=True)
-class StepLine:
-    """One step of the plan; times in seconds."""
-
-    number: int
-    name: str
-    kind: str
-    detail: str
-    state: str
-    resume: str
-    started_at: datetime | None
-    finished_at: datetime | None
-    seconds: float | None
-    usual: float | None
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One part of the progress line; `weight` from 1 to 12, by usual duration."""
-
-    state: str
-    weight: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far it is; times in seconds, `remaining` None: no estimate yet."""
-
-    done: int
-    total: int
-    elapsed: float | None
-    remaining: float | None
-    segments: list[Segment]
-    step: StepLine | None
-
-
-@dataclass(frozen=True)
 class Fact:
     """Something known, or not known, about an unknown outcome."""
 
@@ -137,6 +101,7 @@ class PromotionPage:
     """The whole page."""
 
     promotion: Head
+    pill: Pill
     over: bool
     ended: Ended | None
     serves: Serves
@@ -160,14 +125,16 @@ class PromotionPage:
 def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) -> PromotionPage:
     """The page of one promotion. `step`: whose log is shown; 0: all; None: the one that runs or failed."""
     live = live_of(promotion.environment)
-    steps = _steps(promotion)
-    progress = _progress(promotion, steps)
+    steps = steps_of(promotion)
+    progress = progress_of(promotion, steps)
     at_fault = progress.step.number if progress.step and promotion.status in ("failed", "errored") else 0
     selected = at_fault if step is None else step
     pending = promotion.status in statuses.PENDING
     made = decisions(promotion)
+    verdicts = open_first(verdicts_of(promotion)) if pending else []
     return PromotionPage(
         promotion=_head(actor, promotion, made),
+        pill=_pill(promotion, verdicts),
         over=promotion.status not in statuses.OPEN,
         ended=_ended(made) if promotion.status == "rejected" else None,
         serves=Serves(
@@ -179,7 +146,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         steps=steps,
         selected=selected,
         log=log_of(promotion, selected),
-        verdicts=open_first(verdicts_of(promotion)) if pending else [],
+        verdicts=verdicts,
         approvers=seats(actor, promotion) if promotion.rules else [],
         queue=queue_of(actor, promotion),
         behind=behind(promotion),
@@ -227,98 +194,20 @@ def _head(actor: Actor, promotion: Promotion, made: Sequence[Approval]) -> Head:
     )
 
 
+def _pill(promotion: Promotion, verdicts: Sequence[gates.Verdict]) -> Pill:
+    """Its state in a word or two; a waiting one says for what: a person first, then the clock, then what is missing."""
+    held = [one for one in verdicts if one.state in ("waiting", "failed")] if promotion.status == "waiting" else []
+    if any(one.gate.startswith("approval") for one in held):
+        return Pill("approval", "Waiting for approval")
+    due = promotion.not_before
+    if due and any(one.gate == "schedule" for one in held):
+        return Pill("scheduled", f"Scheduled for {clock(due, now())}")
+    return Pill(held[0].gate, "") if held else Pill(promotion.status, "")
+
+
 def _ended(made: Sequence[Approval]) -> Ended | None:
     by = next((one.person.display for one in made if one.decision == "rejected"), None)
     return Ended(by) if by else None
-
-
-# --- steps and progress
-
-
-def _steps(promotion: Promotion) -> list[StepLine]:
-    """The steps on the way there, and of the clean-up those that ran."""
-    rows = [one for one in promotion.steps.all() if one.when in ("run", "verify") or one.status != "pending"]
-    took = _usual_steps(promotion)
-    return [_step(one, took.get(one.name)) for one in rows]
-
-
-def _step(step: Step, typical: float | None) -> StepLine:
-    took = (step.finished_at - step.started_at).total_seconds() if step.finished_at and step.started_at else None
-    return StepLine(
-        number=step.number,
-        name=step.name,
-        kind=step.kind,
-        detail=step.detail,
-        state=step.status,
-        resume=step.resume,
-        started_at=step.started_at,
-        finished_at=step.finished_at,
-        seconds=took,
-        usual=typical,
-        attempts=step.attempts,
-    )
-
-
-def _last_five(promotion: Promotion) -> list[int]:
-    """The last promotions that succeeded in the same environment."""
-    chosen = Promotion.objects.filter(environment=promotion.environment_id, status="succeeded")
-    return list(chosen.exclude(pk=promotion.pk).order_by("-finished_at").values_list("pk", flat=True)[:5])
-
-
-def _usual_steps(promotion: Promotion) -> Mapping[str, float]:
-    """Step name -> seconds: the median of the last five; absent with fewer than three."""
-    rows = Step.objects.filter(promotion__in=_last_five(promotion), finished_at__isnull=False).order_by()
-    taken: dict[str, list[float]] = {}
-    for name, begun, ended in rows.values_list("name", "started_at", "finished_at"):
-        if begun and ended:
-            taken.setdefault(name, []).append((ended - begun).total_seconds())
-    return {name: median(all_) for name, all_ in taken.items() if len(all_) >= 3}
-
-
-def usual_seconds(environment: int) -> float | None:
-    """How long a promotion into this environment usually takes, in seconds: median of the last five."""
-    done = Promotion.objects.filter(environment=environment, status="succeeded", started_at__isnull=False)
-    took = done.order_by("-finished_at").annotate(took=F("finished_at") - F("started_at"))
-    return usual(took.values_list("took", flat=True)[:5])
-
-
-def _progress(promotion: Promotion, steps: Sequence[StepLine]) -> Progress:
-    way = _way(promotion, steps)
-    done = sum(one.state in ("succeeded", "skipped") for one in way)
-    wrong = next((one for one in way if one.state in ("running", "failed", "errored", "aborted")), None)
-    due = next((one for one in way if one.state == "pending"), None) if promotion.is_active else None
-    moment = promotion.finished_at or now()
-    elapsed = (moment - promotion.started_at).total_seconds() if promotion.started_at else None
-    return Progress(
-        done=done,
-        total=len(way),
-        elapsed=elapsed,
-        remaining=_remaining(promotion, way, elapsed),
-        segments=[Segment(one.state, _weight(one, way)) for one in way],
-        step=wrong or due,
-    )
-
-
-def _way(promotion: Promotion, steps: Sequence[StepLine]) -> list[StepLine]:
-    """Without the clean-up."""
-    numbers = {number for number, spec in enumerate(promotion.plan, 1) if spec["when"] in ("run", "verify")}
-    return [one for one in steps if one.number in numbers]
-
-
-def _remaining(promotion: Promotion, way: Sequence[StepLine], elapsed: float | None) -> float | None:
-    """Seconds still to come: what is usual for the steps that are not done."""
-    todo = [one for one in way if one.state in ("pending", "running")]
-    if not promotion.is_active or elapsed is None or not todo or any(one.usual is None for one in todo):
-        return None
-    moment = now()
-    spent = sum((moment - one.started_at).total_seconds() for one in todo if one.state == "running" and one.started_at)
-    return max(0.0, sum(one.usual or 0.0 for one in todo) - spent) or None
-
-
-def _weight(step: StepLine, way: Sequence[StepLine]) -> int:
-    longest = max((one.usual or one.seconds or 0.0 for one in way), default=0.0)
-    mine = step.usual or step.seconds or 0.0
-    return max(1, round(12 * mine / longest)) if longest else 1
 
 
 # --- around it

@@ -28,6 +28,7 @@ from releases.queries.shared import (
     Entry,
     Named,
     Offer,
+    Pill,
     PromotionLine,
 )
 from relman import words
@@ -77,14 +78,6 @@ class StripPhase:
     at: datetime | None
     text: str
     detail: str
-
-
-@dataclass(frozen=True)
-class Pill:
-    """The state of the release in two words."""
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,14 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Pill:
+    """The state of a page's object in two words; no text: the kind's own word."""
+
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Action:
     """The one thing that a person may do next. `url` is a page; it never acts by itself."""
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms as django_forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
 from releases import actions, forms, queries
 from releases.models import Promotion
 from releases.queries.logs import log_text
 from releases.queries.promotion import promotion_log, promotion_page
+from releases.queries.report import report, report_text
 from relman.identity import actor_of
 from relman.pages import Done, acting, dialog_page, draw, filled, fragment, number, page
 
@@ -51,7 +52,28 @@ def log_file(request: HttpRequest, promotion: int) -> HttpResponse:
     """The whole log as a text file."""
     found = queries.get_promotion(actor_of(request), promotion)
     response = HttpResponse(log_text(found), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="promotion-{promotion}.log"'
+    return _as_file(response, f"promotion-{promotion}.log")
+
+
+@page
+def report_text_file(request: HttpRequest, promotion: int) -> HttpResponse:
+    """What is known of it, as a text to send along."""
+    actor = actor_of(request)
+    lines = report_text(report(actor, queries.get_promotion(actor, promotion)))
+    response = HttpResponse(lines, content_type="text/plain; charset=utf-8")
+    return _as_file(response, f"promotion-{promotion}-report.txt")
+
+
+@page
+def report_json_file(request: HttpRequest, promotion: int) -> HttpResponse:
+    """The same for programs."""
+    actor = actor_of(request)
+    found = report(actor, queries.get_promotion(actor, promotion))
+    return _as_file(JsonResponse(found, json_dumps_params={"indent": 1}), f"promotion-{promotion}-report.json")
+
+
+def _as_file(response: HttpResponse, name: str) -> HttpResponse:
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -15,7 +16,9 @@ from phases.models import Role
 from phases.targets import target_of
 from releases import actions, queries
 from releases.engine import own
-from releases.models import Promotion
+from releases.models import LogLine, Promotion
+from releases.queries.shared import Pill, clock
+from relman.clock import now
 from relman.errors import NotFound
 from tests import factories
 from tests.releases.test_board import script
@@ -24,6 +27,12 @@ from tests.releases.test_board import script
 def page(shop, promotion, role="release-manager"):
     actor = shop.actor(role)
     return queries.promotion_page(actor, queries.get_promotion(actor, promotion.pk))
+
+
+def client_of(shop, role):
+    client = Client()
+    client.force_login(shop.people[role])
+    return client
 
 
 def asked(shop, role="business-owner"):
@@ -55,12 +64,33 @@ def test_a_succeeded_promotion_counts_its_steps(shop):
     assert "**1.0.0** serves **Dev**" in [entry.text for entry in shown.timeline]
 
 
-def test_usual_durations_need_three_runs(shop):
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        promotion = shop.bring(shop.release(version), "dev")
+def test_usual_durations_say_when_few_runs_speak_for_them(shop):
+    promotion = shop.bring(shop.release("1.0.0"), "dev")
     assert all(step.usual is None for step in page(shop, promotion).steps)
-    promotion = shop.bring(shop.release("1.3.0"), "dev")
-    assert all(step.usual is not None for step in page(shop, promotion).steps if step.kind != "retire")
+    for version, said in (("1.1.0", ", from 1 run"), ("1.2.0", ", from 2 runs"), ("1.3.0", "")):
+        promotion = shop.bring(shop.release(version), "dev")
+        known = [step.usual for step in page(shop, promotion).steps if step.kind != "retire"]
+        assert {one.caution for one in known if one} == {said} and all(known)
+
+
+def test_a_running_promotion_says_how_long_it_should_still_take(shop):
+    shop.bring(shop.release("1.0.0"), "dev")
+    running = shop.ask(shop.release("1.1.0"), "dev")
+    Promotion.objects.filter(pk=running.pk).update(status="running", started_at=now())
+    assert page(shop, running).progress.remaining is not None
+    running.refresh_from_db()
+    running.steps.filter(number=1).update(status="running", started_at=now() - timedelta(hours=1))
+    late = page(shop, running).progress
+    assert late.late and late.remaining is None
+    html = client_of(shop, "release-manager").get(f"/promotions/{running.pk}/").content.decode()
+    assert "longer than usual" in html and "no estimate" not in html
+
+
+def test_a_scheduled_promotion_says_so_and_when(shop):
+    due = now() + timedelta(days=2)
+    promotion = shop.ask(shop.release(), "dev", not_before=due)
+    assert page(shop, promotion).pill == Pill("scheduled", f"Scheduled for {clock(due, now())}")
+    assert page(shop, asked(shop)).pill == Pill("approval", "Waiting for approval")
 
 
 def test_a_failed_promotion_says_what_a_retry_repeats(shop):
@@ -101,12 +131,28 @@ def test_queued_names_what_is_in_front(shop):
     assert [line.release for line in page(shop, first).behind] == ["1.1.0"]
 
 
+def test_a_report_holds_what_is_known_and_no_secret(shop):
+    places.set_configuration(shop.environments["dev"], {"MODE": "test"}, actor=shop.actor("devops"))
+    places.set_configuration(shop.environments["dev"], {"KEY": {"value": "s3cr3t-word", "secret": True}},
+                             actor=shop.actor("devops"))  # fmt: skip
+    script(shop, "dev", steps=[{"do": "noop"}, {"do": "fail", "reason": "No disk."}])
+    promotion = shop.bring(shop.release(), "dev")
+    LogLine.objects.create(promotion=promotion, step=2, at=now(), level="error", text="disk is full")
+    path, client = f"/promotions/{promotion.pk}/", client_of(shop, "developer")
+    text, found = client.get(f"{path}report.txt"), client.get(f"{path}report.json").json()
+    body = text.content.decode()
+    assert "attachment" in text["Content-Disposition"]
+    assert found["status"] == "failed" and [one["state"] for one in found["steps"]][:2] == ["succeeded", "failed"]
+    assert found["configuration"] == {"KEY": {"secret": True, "version": 1}, "MODE": {"secret": False, "value": "test"}}
+    for said in ("shop 1.0.0 to dev", "No disk.", "disk is full", "MODE = test", "KEY = secret, version 1", "Timeline"):
+        assert said in body, said
+    assert "s3cr3t-word" not in body and "s3cr3t-word" not in str(found)
+    assert f'href="{path}report.txt"' in client.get(path).content.decode()
+
+
 def test_the_log_is_a_window(shop, monkeypatch):
     monkeypatch.setattr("releases.queries.logs.LAST", 3)
     promotion = shop.bring(shop.release(), "dev")
-    from releases.models import LogLine
-    from relman.clock import now
-
     LogLine.objects.filter(promotion=promotion).delete()
     for number in range(1, 6):
         LogLine.objects.create(promotion=promotion, step=1 + number % 2, at=now(), text=f"line {number}")
@@ -382,8 +428,7 @@ def test_every_page_draws(shop):
     places.grant(Role.objects.get(slug="devops"), shop.phase("dev"), actor=shop.actor("admin"),
                  user=shop.people["release-manager"])  # fmt: skip
     promotions = walk(shop)
-    client = Client()
-    client.force_login(shop.people["release-manager"])
+    client = client_of(shop, "release-manager")
     addresses = [
         "/board/", "/board/?q=shop&state=blocked", "/board/row/shop/", "/approvals/", "/approvals/?tab=others",
         "/approvals/?tab=decided", "/apps/", "/apps/shop/", "/apps/shop/releases/", "/apps/shop/releases/1.0.0/",
@@ -391,7 +436,8 @@ def test_every_page_draws(shop):
         "/apps/shop/live/", "/apps/shop/dev/configuration/", "/apps/shop/dev/promote/", "/apps/shop/dev/rollback/",
         "/apps/shop/releases/1.0.0/yank/", "/apps/shop/releases/1.0.0/quarantine/", "/pipelines/shop/",
         "/pipelines/shop/dev/", "/audit/", "/search/?q=shop", f"/approvals/{promotions[0].pk}/",
-        *[f"/promotions/{one.pk}/{tail}" for one in promotions for tail in ("", "progress/", "log/?step=1", "log.txt")],
+        *[f"/promotions/{one.pk}/{tail}" for one in promotions for tail in ("", "progress/", "log/?step=1", "log.txt",
+                                                                    "report.txt", "report.json")],
     ]  # fmt: skip
     answers = {address: client.get(address).status_code for address in addresses}
     assert {address: code for address, code in answers.items() if code != 200} == {}
