@@ -107,6 +107,7 @@ class Promotion(models.Model):
             models.Index(fields=["id"], condition=Q(cleanup="due"), name="promotion_cleanup"),
             models.Index(fields=["environment"], condition=Q(lease_until__isnull=False), name="promotion_leased"),
             models.Index(fields=["release", "status"], name="promotion_release"),
+            models.Index(fields=["release", "environment"], condition=Q(status="succeeded"), name="promotion_reached"),
             models.Index(fields=["-finished_at"], name="promotion_finished"),
         ]
 

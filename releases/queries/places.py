@@ -344,9 +344,17 @@ def build_of(raw: Mapping[str, Any] | None) -> Build | None:
 
 
 def reached(releases: Iterable[int]) -> dict[int, frozenset[int]]:
-    """Release -> phases where it has succeeded; one query."""
+    """Release -> phases where it has succeeded; one query.
+
+    One look into a partial index for each environment of its application: a release that succeeded a hundred times
+    costs what one costs that did once.
+    """
+    once = Promotion.objects.filter(release=OuterRef("pk"), environment=OuterRef("place"), status="succeeded")
+    rows = Release.objects.filter(pk__in=list(releases)).order_by()
+    rows = rows.annotate(place=F("application__environments__id"), phase=F("application__environments__phase_id"))
     done: dict[int, set[int]] = {}
-    rows = Promotion.objects.filter(release_id__in=list(releases), status="succeeded").order_by()
-    for release, phase in rows.values_list("release_id", "environment__phase_id").distinct():
-        done.setdefault(release, set()).add(phase)
+    # No EXISTS: the database would make a join of it, and read all that ever succeeded.
+    for release, phase, found in rows.values_list("pk", "phase", Subquery(once.order_by().values("pk")[:1])):
+        if found is not None:
+            done.setdefault(release, set()).add(phase)
     return {release: frozenset(phases) for release, phases in done.items()}

@@ -11,6 +11,7 @@ from phases import actions as places
 from phases.models import Phase
 from releases import actions, queries
 from releases.models import Promotion
+from releases.queries.places import reached
 from relman.actors import Actor
 from tests import factories
 
@@ -78,6 +79,22 @@ def test_two_queries_for_the_tiles(busy):
 
         assert len(read(Environment.objects.all())) == 8
     assert len(captured) == 2
+
+
+def test_what_a_release_has_reached_costs_the_same_however_often_it_went_there(shop):
+    release, other = shop.release(), shop.release("1.1.0")
+    shop.bring(release, "dev", "qa")
+    shop.bring(other, "dev")
+    for _ in range(3):
+        shop.bring(release, "qa")
+    shop.ask(release, "stage")
+    with CaptureQueriesContext(connection) as captured:
+        found = reached([release.pk, other.pk])
+    assert found == {release.pk: {shop.phase("dev").pk, shop.phase("qa").pk}, other.pk: {shop.phase("dev").pk}}
+    (query,) = captured
+    with connection.cursor() as cursor:
+        cursor.execute(query["sql"])
+        assert len(cursor.fetchall()) == 2 * 4, "a row for each environment, not for each success"
 
 
 PAGES = {
