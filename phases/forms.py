@@ -15,6 +15,7 @@ from phases.models import Environment, Phase, Pipeline
 from phases.templates import TEMPLATES
 
 OWN = "own"
+TICKET_HELP = "Where tickets are, with {ticket} for their name: https://example.org/browse/{ticket}. Empty: no links."
 SLUG_HELP = "Part of every address. Small letters, digits and dashes."
 
 
@@ -176,6 +177,7 @@ class NewApplication(forms.Form):
     )
     description = forms.CharField(required=False, max_length=300)
     repository = forms.URLField(required=False, assume_scheme="https", help_text="Where its source is.")
+    ticket_url = forms.CharField(label="Tickets", required=False, max_length=300, help_text=TICKET_HELP)
 
     def __init__(self, *args: Any, pipelines: Sequence[Pipeline], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -194,7 +196,8 @@ class EditApplication(forms.Form):
 
     name = forms.CharField(max_length=100)
     description = forms.CharField(required=False, max_length=300)
-    repository = forms.URLField(required=False, assume_scheme="https")
+    repository = forms.URLField(required=False, assume_scheme="https", help_text="Where its source is.")
+    ticket_url = forms.CharField(label="Tickets", required=False, max_length=300, help_text=TICKET_HELP)
 
 
 class Size(forms.Form):

@@ -58,7 +58,10 @@ class ApplicationShown(serializers.ModelSerializer[Application]):
 
     class Meta:
         model = Application
-        fields = ["slug", "name", "description", "pipeline", "repository", "version_scheme", "owner", "created_at"]
+        fields = [
+            "slug", "name", "description", "pipeline", "repository", "ticket_url", "version_scheme", "owner",
+            "created_at",
+        ]  # fmt: skip
 
 
 class NewPhase(Body):
@@ -110,6 +113,9 @@ class EditApplication(Body):
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=300, required=False, allow_blank=True)
     repository = serializers.URLField(required=False, allow_blank=True)
+    ticket_url = serializers.CharField(
+        max_length=300, required=False, allow_blank=True, help_text="Where tickets are, with {ticket} for their name"
+    )
 
 
 class EditEnvironment(Body):
@@ -129,6 +135,7 @@ class NewApplication(Body):
     pipeline = serializers.CharField(max_length=63)
     description = serializers.CharField(max_length=300, required=False, allow_blank=True)
     repository = serializers.URLField(required=False, allow_blank=True)
+    ticket_url = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
 class NewEnvironment(Body):

@@ -63,6 +63,8 @@ application-new            GET      302  403  403  403  403  403  403  403  403 
 application-new            POST     302  403  403  403  403  403  403  403  403  302
 application-edit           GET      302  404  403  403  403  403  200  403  403  200
 application-edit           POST     302  404  403  403  403  403  302  403  403  302
+application-configuration  GET      302  404  200  200  200  200  200  200  200  200
+application-settings       GET      302  404  200  200  200  200  200  200  200  200
 application-releases       GET      302  404  200  200  200  200  200  200  200  200
 releases-new               GET      302  200  200  200  200  200  200  200  200  200
 release-new                GET      302  404  200  403  404  403  403  200  200  403
@@ -235,6 +237,8 @@ ADDRESSES: dict[str, str] = {
     "application": SHOP,
     "application-new": "/apps/new/",
     "application-edit": f"{SHOP}edit/",
+    "application-configuration": f"{SHOP}config/",
+    "application-settings": f"{SHOP}settings/",
     "application-releases": f"{SHOP}releases/",
     "releases-new": "/releases/new/",
     "release-new": f"{SHOP}releases/new/",

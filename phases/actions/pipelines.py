@@ -312,13 +312,14 @@ def create_application(
     slug: str,
     description: str = "",
     repository: str = "",
+    ticket_url: str = "",
     owner: User | None = None,
 ) -> Application:
     """Make an application that travels this pipeline. Needs an administrator."""
     permissions.require_administrator(actor, "create applications")
     check_slug(slug, "An application")
     application = Application(pipeline=pipeline, name=name, slug=slug, description=description)
-    application.repository, application.owner = repository, owner
+    application.repository, application.ticket_url, application.owner = repository, ticket_url, owner
     with unique(f"There is an application “{slug}” already."):
         cleaned(application).save()
     record(
@@ -340,12 +341,19 @@ def edit_application(
     name: str | None = None,
     description: str | None = None,
     repository: str | None = None,
+    ticket_url: str | None = None,
     owner: User | None = None,
 ) -> Application:
     """Change an application's words. Its short name and pipeline stay: addresses and history use them."""
     permissions.require_application(actor, application)
     require_team(actor, application.pipeline, f"change the application {application.name}")
-    given = {"name": name, "description": description, "repository": repository, "owner": owner}
+    given = {
+        "name": name,
+        "description": description,
+        "repository": repository,
+        "ticket_url": ticket_url,
+        "owner": owner,
+    }
     before, after = changed(application, given)
     if after:
         cleaned(application).save(update_fields=list(given))

@@ -197,7 +197,10 @@ class ApplicationForm(VerbForm):
 
     class Meta:
         model = Application
-        fields: ClassVar[list[str]] = ["pipeline", "name", "slug", "description", "repository", "owner"]
+        fields: ClassVar[list[str]] = [
+            "pipeline", "name", "slug", "description", "repository", "ticket_url", "owner",
+        ]  # fmt: skip
+        help_texts: ClassVar[dict[str, str]] = {"ticket_url": "Where tickets are, with {ticket} for their name."}
 
 
 @admin.register(Application)
@@ -206,7 +209,7 @@ class ApplicationAdmin(VerbAdmin):
 
     delegated = True
     form = ApplicationForm
-    fields = ("pipeline", "name", "slug", "description", "repository", "owner")
+    fields = ("pipeline", "name", "slug", "description", "repository", "ticket_url", "owner")
     autocomplete_fields = ("owner",)
     list_display = ("name", "slug", "pipeline", "owner")
     list_filter = (("pipeline", admin.RelatedOnlyFieldListFilter),)
@@ -228,7 +231,7 @@ class ApplicationAdmin(VerbAdmin):
 
     def apply(self, actor: Actor, obj: Any, form: Any, change: bool) -> Application:
         given = form.cleaned_data
-        words = {name: given[name] for name in ("name", "description", "repository", "owner")}
+        words = {name: given[name] for name in ("name", "description", "repository", "ticket_url", "owner")}
         if change:
             return actions.edit_application(Application.objects.get(pk=obj.pk), actor=actor, **words)
         return actions.create_application(given["pipeline"], actor=actor, slug=given["slug"], **words)

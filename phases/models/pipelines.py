@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Deferrable, Q
+
+from phases import tickets
+
+
+def check_ticket_url(text: str) -> None:
+    """ValidationError with the sentence for the form."""
+    if not tickets.is_address(text):
+        raise ValidationError(tickets.SAID)
 
 
 class Pipeline(models.Model):
@@ -81,6 +90,10 @@ class Application(models.Model):
     description = models.CharField(max_length=300, blank=True)
     pipeline = models.ForeignKey(Pipeline, on_delete=models.PROTECT, related_name="applications")
     repository = models.URLField(blank=True)
+    ticket_url = models.CharField(
+        max_length=tickets.LONGEST, blank=True, default="", db_default="", validators=[check_ticket_url]
+    )
+    """Where tickets of its changes are told, with {ticket} for their name; empty: they stay words."""
     version_scheme = models.CharField(max_length=16, default="semver", choices=[("semver", "Semantic Versioning 2.0")])
     owner = models.ForeignKey("phases.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

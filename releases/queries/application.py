@@ -182,7 +182,7 @@ def application_page(actor: Actor, application: Application) -> ApplicationPage:
         why=_why(actor, view, course),
         releases=_lines(view, course, newest),
         about=About(_publishers(course)),
-        offers=_offers(view, course),
+        offers=offers_on(view, course),
         next=of_application(view, course),
     )
 
@@ -204,7 +204,7 @@ def releases_page(
         phases=[Named.of(phase) for phase in course.phases if view.may("view", phase.pk)],
         releases=_lines(view, course, chosen.order_by("-published_at", "-id")[window(where, LINES)]),
         page=where,
-        offers=_offers(view, course),
+        offers=offers_on(view, course),
     )
 
 
@@ -375,7 +375,8 @@ def _publishers(course: Course) -> list[str]:
     return [user.display for user in permissions.people_who_can("publish", course.phases[0])]
 
 
-def _offers(view: Reader, course: Course) -> list[Offer]:
+def offers_on(view: Reader, course: Course) -> list[Offer]:
+    """What the reader may begin on every page of an application."""
     slug, pk = course.application.slug, course.application.pk
     offers = []
     if course.phases and view.may("publish", course.phases[0].pk, pk):
@@ -383,6 +384,4 @@ def _offers(view: Reader, course: Course) -> list[Offer]:
     lacking = [phase for phase in course.phases if phase.pk not in course.used and view.may("configure", phase.pk, pk)]
     if lacking:
         offers.append(Offer("configure", f"Set up {lacking[0].name}", f"/apps/{slug}/{lacking[0].slug}/new/"))
-    if view.actor.is_superuser or (course.phases and all(view.may("manage_access", one.pk) for one in course.phases)):
-        offers.append(Offer("edit", "Edit", f"/apps/{slug}/edit/"))
     return offers

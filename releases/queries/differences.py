@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from phases import configuration
+from django.db.models import F
+
+from phases import configuration, tickets
 from phases.models import Environment
 from releases.models import Change, Promotion, Release
 from releases.queries.shared import ChangeItem, Difference
@@ -37,8 +39,9 @@ def changes_between(release: Release, since: Release | None) -> list[ChangeItem]
             release__precedence__lte=release.precedence,
         )
     rows = chosen.select_related("release").defer("release__manifest", "release__notes")
+    rows = rows.annotate(where=F("release__application__ticket_url"))
     return [
-        ChangeItem(one.kind, one.title, one.ticket, one.author, one.release.commit)
+        ChangeItem(one.kind, one.title, one.ticket, one.author, one.release.commit, tickets.link(one.where, one.ticket))
         for one in rows.order_by("-release__precedence", "position")
     ]
 

@@ -156,7 +156,7 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
     view, course = course_of(actor, environment.application)
     phase = next(one for one in course.phases if one.pk == environment.phase_id)
     live = live_of(environment)
-    keys = keys_of(course, environment, phase, live)
+    keys = keys_of(course, environment, phase)
     back = way_back(environment)
     return EnvironmentPage(
         environment=head(view, environment),
@@ -193,7 +193,7 @@ def configuration_page(actor: Actor, environment: Environment) -> ConfigurationP
     view, course = course_of(actor, environment.application)
     phase = next(one for one in course.phases if one.pk == environment.phase_id)
     live = live_of(environment)
-    keys = keys_of(course, environment, phase, live)
+    keys = keys_of(course, environment, phase)
     changed = history.visible(actor).filter(
         application=environment.application.slug, phase_id=environment.phase_id, verb__startswith="configuration."
     )

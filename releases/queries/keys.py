@@ -35,19 +35,19 @@ class Complete:
     missing: list[str]
 
 
-def keys_of(course: Course, environment: Environment, phase: Phase, live: Promotion | None) -> list[Key]:
+def keys_of(course: Course, environment: Environment, phase: Phase) -> list[Key]:
     """The keys that are set, and those that the live or a coming release requires."""
     here = {one.key: one for one in environment.variables.select_related("updated_by")}
     before = next((one for one in course.before(phase) if one.pk in course.places), None)
     there = {}
     if before:
         there = {one.key: one for one in Variable.objects.filter(environment=course.places[before.pk].environment)}
-    wanted = _required(course, phase, live)
+    wanted = wanted_keys(course, phase)
     names = sorted({*here, *wanted})
     return [_key(name, here.get(name), there.get(name), before, wanted.get(name, "")) for name in names]
 
 
-def _required(course: Course, phase: Phase, live: Promotion | None) -> Mapping[str, str]:
+def wanted_keys(course: Course, phase: Phase) -> Mapping[str, str]:
     """Key -> which release requires it; a coming release's word where the live one does not ask for it."""
     found: dict[str, str] = {}
     builds = [course.places[one.pk].live for one in course.shown if one.position < phase.position]
@@ -55,9 +55,8 @@ def _required(course: Course, phase: Phase, live: Promotion | None) -> Mapping[s
     for build in coming:
         for key in build.required:
             found.setdefault(key, build.version)
-    if live:
-        found |= {key: live.release.version for key in required(live.release.manifest)}
-    return found
+    live = course.places[phase.pk].live
+    return found | {key: live.build.version for key in live.build.required} if live else found
 
 
 def _key(name: str, here: Variable | None, there: Variable | None, before: Phase | None, wanted: str) -> Key:

@@ -112,6 +112,8 @@ class ChangeItem:
     ticket: str
     author: str
     commit: str = ""
+    url: str = ""
+    """Where its ticket is; empty: nobody said."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,16 @@ from phases import actions as places
 
 HERE = {
     "/apps/shop/live/": ("check/", "edit/", "remove/", "components/new/", "configuration/", "lock/"),
-    "/apps/shop/": ("edit/",),
     "/pipelines/shop/": ("edit/",),
     "/pipelines/shop/live/": ("edit/",),
 }
+
+
+def test_settings_lead_to_what_one_may_change(world):
+    able, other = (world.browser(who).get("/apps/shop/settings/").content.decode() for who in ("devops", "stakeholder"))
+    for path in ("/apps/shop/edit/", "/apps/shop/live/edit/"):
+        assert f'href="{path}"' in able and f'href="{path}"' not in other
+    assert "DevOps can change this." in other
 
 
 @pytest.mark.parametrize("path", HERE)

@@ -87,8 +87,9 @@ def test_a_pipeline_and_an_application_are_changed_by_what_is_named(shop):
     assert changed == {**before, "description": "All of it", "prereleases_until": "qa"}
     assert good(devops.patch("pipelines/shop/", {"prereleases_until": None}))["prereleases_until"] is None
     assert good(devops.patch("pipelines/shop/", {})) == {**before, "description": "All of it"}
-    one = good(devops.patch("applications/shop/", {"repository": "https://git.example.org/shop"}))
-    assert (one["name"], one["repository"]) == ("Shop", "https://git.example.org/shop")
+    words = {"repository": "https://git.example.org/shop", "ticket_url": "https://tickets.example.org/{ticket}"}
+    one = good(devops.patch("applications/shop/", words))
+    assert {name: one[name] for name in ("name", *words)} == {"name": "Shop", **words}
     verbs = Event.objects.filter(outcome="done", verb__in=("pipeline.edited", "application.edited"))
     assert {event.actor_name for event in verbs} == {"Shop Devops"}
     assert [event.verb for event in verbs.order_by("pk")] == 2 * ["pipeline.edited"] + ["application.edited"]
@@ -119,6 +120,7 @@ def test_an_environment_is_sized_by_those_who_may(shop):
         ("pipelines/moon/", {"name": "X"}, 404),
         ("applications/shop/", {"pipeline": "other"}, 400),
         ("applications/shop/", {"repository": "javascript:alert(1)"}, 400),
+        ("applications/shop/", {"ticket_url": "javascript:alert('{ticket}')"}, 400),
         ("environments/shop/dev/", {"driver": "local"}, 400),
         ("environments/shop/dev/", {"instances": 0}, 400),
         ("environments/shop/dev/", {"settings": {"verify": {"within": 86400}}}, 400),
