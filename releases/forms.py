@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from itertools import islice, zip_longest
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 CHANGE = re.compile(r"(?:(?P<kind>[A-Za-z]{2,20}):)?\s*(?P<title>.+?)\s*(?:\((?P<ticket>[^()]{1,64})\))?\s*$")
 COMMENT_MOST = 10_000
+TITLE_MOST, TICKET_MOST = 300, 64
+ROWS_MOST = 200
+"""Rows of changes: more are pasted as text."""
+EMPTY_ROWS = 2
+NO_CHANGE = {"kind": "", "title": "", "ticket": ""}
 
 
 class Comment(forms.Form):
@@ -106,9 +113,34 @@ class Publish(forms.Form):
     changes = forms.CharField(required=False, max_length=200_000, widget=forms.Textarea)
 
     def clean_changes(self) -> list[dict[str, str]]:
-        """One change a line: `kind: title (ticket)`."""
+        """The rows, then what was pasted, one change a line: `kind: title (ticket)`."""
+        rows = [row for row in self.rows if any(row.values())]
+        for number, row in enumerate(rows, 1):
+            if not row["title"] or len(row["title"]) > TITLE_MOST or len(row["ticket"]) > TICKET_MOST:
+                raise forms.ValidationError(
+                    f"Change {number}: say in at most {TITLE_MOST} characters what people notice, "
+                    f"and the ticket in at most {TICKET_MOST}."
+                )
         lines = [line.strip() for line in str(self.cleaned_data["changes"]).splitlines()]
-        return [change_of(line) for line in lines if line]
+        return [*rows, *(change_of(line) for line in lines if line)]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The changes as they were typed in rows."""
+        data = self.data if isinstance(self.data, QueryDict) else QueryDict()
+        columns = [[one.strip() for one in data.getlist(f"change_{name}")] for name in ("kind", "title", "ticket")]
+        found = zip_longest(*columns, fillvalue="")
+        return [{"kind": kind, "title": title, "ticket": ticket} for kind, title, ticket in islice(found, ROWS_MOST)]
+
+    @property
+    def shown_rows(self) -> list[dict[str, str]]:
+        """As typed, one more or one less when a button asked for it; never fewer than one."""
+        rows, gone = self.rows, self.data.get("remove", "")
+        if gone.isascii() and gone.isdigit() and int(gone) < len(rows):
+            del rows[int(gone)]
+        if "add" in self.data and len(rows) < ROWS_MOST:
+            rows.append(NO_CHANGE)
+        return rows or [NO_CHANGE] * EMPTY_ROWS
 
 
 def change_of(line: str) -> dict[str, str]:

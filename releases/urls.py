@@ -39,6 +39,7 @@ urlpatterns = [
     path(f"{APP}settings/", applications.application_settings, name="application-settings"),
     path(f"{APP}releases/", applications.application_releases, name="application-releases"),
     path(f"{APP}releases/new/", releases.new, name="release-new"),
+    path(f"{APP}releases/new/manifest/", releases.manifest, name="release-new-manifest"),
     path(f"{APP}releases/compare/", releases.choose_two, name="compare-choose"),
     path(f"{APP}releases/compare/<str:first>...<str:second>/", releases.compare, name="compare"),
     path(RELEASE, releases.release, name="release"),

@@ -69,6 +69,8 @@ application-releases       GET      302  404  200  200  200  200  200  200  200 
 releases-new               GET      302  200  200  200  200  200  200  200  200  200
 release-new                GET      302  404  200  403  404  403  403  200  200  403
 release-new                POST     302  404  302  403  404  403  403  302  302  403
+release-new-manifest       GET      302  404  302  403  404  403  403  302  302  403
+release-new-manifest       POST     302  404  200  403  404  403  403  200  200  403
 release                    GET      302  404  200  200  200  200  200  200  200  200
 release-yank               GET      302  404  403  403  403  403  200  200  403  403
 release-yank               POST     302  404  403  403  403  403  302  302  403  403
@@ -242,6 +244,7 @@ ADDRESSES: dict[str, str] = {
     "application-releases": f"{SHOP}releases/",
     "releases-new": "/releases/new/",
     "release-new": f"{SHOP}releases/new/",
+    "release-new-manifest": f"{SHOP}releases/new/manifest/",
     "release": f"{SHOP}releases/1.1.0/",
     "release-yank": f"{SHOP}releases/1.1.0/yank/",
     "release-quarantine": f"{SHOP}releases/1.1.0/quarantine/",

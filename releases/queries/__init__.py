@@ -5,6 +5,7 @@ from .approvals import approvals_page
 from .approve import approve_page
 from .audit import audit_page, events_of
 from .board import board, row, table
+from .comparison import compare
 from .dialogs import promote_dialog, rollback_dialog
 from .drift import DriftShown, drift_dialog
 from .drift import shown as drift_shown
@@ -29,7 +30,7 @@ from .offers import preview, verdicts_of
 from .pipeline import phase_page, pipeline_page
 from .promotion import promotion_log, promotion_page
 from .queue import queue_of
-from .release import compare, release_page, withdraw_dialog
+from .release import release_page, withdraw_dialog
 from .search import search
 from .shell import shell
 from .waiting import waiting

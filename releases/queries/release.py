@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from phases.models import Environment, Phase
 from phases.permissions import roles_with
@@ -17,6 +17,7 @@ from releases.queries.courses import Course, Reader
 from releases.queries.differences import against_live, changes_between, counts, differences, summary
 from releases.queries.holds import HoldLine, holds_shown
 from releases.queries.lookups import live_of
+from releases.queries.manifest import ManifestShown, manifest_shown
 from releases.queries.next import waits_for_me
 from releases.queries.offers import preview, verdicts_of
 from releases.queries.places import Move
@@ -142,6 +143,7 @@ class ReleasePage:
     primary: Action | None
     offers: list[Offer]
     holds: list[HoldLine]
+    manifest: ManifestShown
 
 
 def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
@@ -178,6 +180,7 @@ def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
         primary=asked.primary,
         offers=_offers(view, course, release),
         holds=holds_shown(view, course, release),
+        manifest=manifest_shown(course, release.manifest),
     )
 
 
@@ -318,7 +321,7 @@ def _offers(view: Reader, course: Course, release: Release) -> list[Offer]:
     return [Offer(name, label, f"{base}{name}/") for name, label in verbs]
 
 
-# --- dialogs, and two releases side by side
+# --- dialogs
 
 
 @dataclass(frozen=True)
@@ -356,36 +359,3 @@ def withdraw_dialog(actor: Actor, release: Release) -> WithdrawDialog:
     may = bool(last and view.may("roll_back", last.pk, release.application_id))
     who = ", ".join(roles_with("roll_back", last)) if last and not may else ""
     return WithdrawDialog(head_of(release), lines(stops), runs, may, f"Who may: {who}." if who else "")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What lies between two releases."""
-
-    application: Named
-    a: Head
-    b: Head
-    changes: list[ChangeItem]
-    change_counts: dict[str, int]
-    people: int
-    required_new: list[str]
-    required_gone: list[str]
-    days: timedelta
-
-
-def compare(a: Release, b: Release) -> Comparison:
-    """What lies between two releases of one application, from the lower to the higher."""
-    low, high = sorted((a, b), key=lambda one: one.precedence)
-    changes = changes_between(high, low) if low.pk != high.pk else []
-    before, after = (set(one.manifest.get("configuration", {}).get("required", [])) for one in (low, high))
-    return Comparison(
-        application=Named.of(a.application),
-        a=head_of(low),
-        b=head_of(high),
-        changes=changes,
-        change_counts=counts(changes),
-        people=len({one.author for one in changes if one.author}),
-        required_new=sorted(after - before),
-        required_gone=sorted(before - after),
-        days=high.published_at - low.published_at,
-    )

@@ -15,13 +15,16 @@ from phases.models import Application
 from phases.queries import publishable
 from releases import actions, forms, queries, uploads
 from releases.models import Release
+from releases.queries.comparison import compare as compared
 from releases.queries.holds import hold_dialog
-from releases.queries.release import compare as compared
+from releases.queries.manifest import manifest_read
 from releases.queries.release import release_page, withdraw_dialog
 from relman.errors import RelManError
 from relman.identity import actor_of
-from relman.pages import Done, acting, answer, dialog_page, draw, filled, page
+from relman.pages import Done, acting, answer, dialog_page, draw, filled, fragment, page
 
+KINDS = ("", "feature", "fix", "upkeep", "security")
+"""Kinds of changes that the form offers; a build may name others."""
 COMPARED = 50
 """Releases to choose from for a comparison."""
 
@@ -39,7 +42,7 @@ def compare(request: HttpRequest, application: str, first: str, second: str) -> 
     """What lies between two releases of one application."""
     actor = actor_of(request)
     pair = [queries.get_release(actor, application, version) for version in (first, second)]
-    return draw(request, "compare.html", compared(*pair), versions=_versions(pair[0].application, pair))
+    return draw(request, "compare.html", compared(actor, *pair), versions=_versions(pair[0].application, pair))
 
 
 @page
@@ -103,9 +106,26 @@ def new(request: HttpRequest, application: str) -> HttpResponse:
             example=queries.next_version(found),
             refused=refused if refused.get("errors") else None,
             upload_max=settings.UPLOAD_MAX_BYTES,
+            kinds=list(dict.fromkeys([*KINDS, *(row["kind"] for row in form.rows)])),
+            again=request.method == "POST",
         )
 
+    if "add" in request.POST or "remove" in request.POST:
+        form.errors.clear()  # nothing is judged yet: the rows change, what was typed stays
+        return show()
     return answer(request, form, act, show)
+
+
+@acting
+def manifest(request: HttpRequest, application: str) -> HttpResponse:
+    """What a manifest says, before its archive is sent. Nothing is kept."""
+    may_publish(request, application)
+    actor = actor_of(request)
+    found = queries.get_application(actor, application)
+    if request.method != "POST":
+        return redirect("release-new", application)
+    shown = manifest_read(actor, found, request.POST.get("manifest", ""))
+    return fragment(request, "_manifest.html", manifest=shown, application=found)
 
 
 @acting

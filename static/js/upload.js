@@ -1,4 +1,6 @@
 /* Upload with progress in bytes and time. Without this file the form posts itself. */
+import { manifestOf } from "./manifest.js";
+
 const form = document.querySelector("[data-upload]");
 if (form) start(form);
 
@@ -12,6 +14,8 @@ function start(form) {
     file.files = event.dataTransfer.files;
     name(form, file);
   });
+  form.querySelector("[data-add-change]").addEventListener("click", (event) => addRow(event, form));
+  form.addEventListener("click", (event) => removeRow(event, form));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -30,13 +34,64 @@ function name(form, file) {
   const version = form.querySelector("[name=version]");
   const found = chosen?.name.match(/(\d+\.\d+\.\d+[0-9A-Za-z.+-]*?)\.(tar\.gz|tgz|zip)$/);
   if (found && version && !version.value) version.value = found[1];
+  form.querySelector("[data-again]")?.remove();
+  if (chosen) read(form, chosen);
+}
+
+/* What the archive's manifest says, judged by RelMan before the archive is sent. */
+async function read(form, file) {
+  const place = document.querySelector("[data-manifest-place]");
+  place.hidden = true;
+  const manifest = await manifestOf(file);
+  if (manifest === null || form.querySelector("input[type=file]").files[0] !== file) return;
+  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  const body = new URLSearchParams({ manifest, csrfmiddlewaretoken: token });
+  const answer = await fetch(form.dataset.manifest, { method: "POST", body }).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#manifest");
+  place.replaceChildren(document.adoptNode(fresh));
+  place.hidden = false;
+}
+
+/* One more row, empty, in place: without scripts the button asks RelMan for it. */
+function addRow(event, form) {
+  event.preventDefault();
+  const list = form.querySelector("[data-changes]");
+  const row = list.lastElementChild.cloneNode(true);
+  for (const field of row.querySelectorAll("input, select")) field.value = "";
+  list.append(row);
+  numbered(list);
+  row.querySelector("input").focus();
+}
+
+function removeRow(event, form) {
+  const button = event.target.closest("[data-remove-change]");
+  if (!button) return;
+  event.preventDefault();
+  const list = form.querySelector("[data-changes]");
+  const row = button.closest("li");
+  const next = row.nextElementSibling || row.previousElementSibling;
+  if (next) row.remove();
+  else for (const field of row.querySelectorAll("input, select")) field.value = "";
+  numbered(list);
+  (next || row).querySelector("input").focus();
+}
+
+/* Names for those who hear the page, and what each button means without scripts. */
+function numbered(list) {
+  [...list.children].forEach((row, at) => {
+    for (const name of row.querySelectorAll(".sr")) name.textContent = name.textContent.replace(/\d+$/, at + 1);
+    const button = row.querySelector("[data-remove-change]");
+    button.value = at;
+    button.setAttribute("aria-label", `Remove change ${at + 1}`);
+  });
 }
 
 function send(form, file) {
   const place = form.querySelector("[data-progress]");
   const bar = place.querySelector("progress");
   const said = place.querySelector("[data-said]");
-  const button = form.querySelector("button[type=submit]");
+  const button = form.querySelector(".btn.primary[type=submit]");
   const request = new XMLHttpRequest();
   const began = Date.now();
   place.hidden = false;
@@ -67,7 +122,7 @@ function hold(event) {
 function stopped(form, text) {
   removeEventListener("beforeunload", hold);
   form.querySelector("[data-said]").textContent = text;
-  form.querySelector("button[type=submit]").disabled = false;
+  form.querySelector(".btn.primary[type=submit]").disabled = false;
 }
 
 /* The answer is this page again, with what was wrong: draw it in place and start anew. */
@@ -78,9 +133,15 @@ function redraw(text) {
     location.reload();
     return;
   }
+  const kept = main.querySelector("[data-upload] input[type=file]")?.files;
   main.replaceWith(document.adoptNode(fresh));
   const form = document.querySelector("[data-upload]");
   if (form) start(form);
+  // An archive that was refused is packed anew; one whose form was refused is still the right one.
+  if (form && kept?.length && !form.querySelector("[data-refused]")) {
+    form.querySelector("input[type=file]").files = kept;
+    name(form, form.querySelector("input[type=file]"));
+  }
   document.querySelector("[role=alert]")?.scrollIntoView({ block: "center" });
 }
 

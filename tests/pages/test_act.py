@@ -301,7 +301,68 @@ def test_a_refused_archive_lists_every_error_and_keeps_what_was_typed(world):
     answer = upload(world.browser("developer"), "2.0.0", b"no archive", notes="Loyalty points")
     assert answer.status_code == 422
     assert "Refused" in text(answer) and "Loyalty points" in text(answer)
+    assert "{&#x27;place" not in text(answer)
     assert not Release.objects.filter(version="2.0.0").exists()
+
+
+ROWS = {
+    "change_kind": ["feature", "", "fix"],
+    "change_title": ["Points", "", "Rounding"],
+    "change_ticket": ["A-1", "", ""],
+}
+
+
+def test_changes_are_typed_in_rows(world):
+    data = factories.archive("2.0.0").path.read_bytes()
+    assert upload(world.browser("developer"), "2.0.0", data, changes="Tidy up", **ROWS).status_code == 302
+    assert [(one.kind, one.title, one.ticket) for one in Release.objects.get(version="2.0.0").changes.all()] == [
+        ("feature", "Points", "A-1"),
+        ("fix", "Rounding", ""),
+        ("", "Tidy up", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("button", "titles"), [({"add": "1"}, ["Points", "", "Rounding", ""]), ({"remove": "0"}, ["", "Rounding"])]
+)
+def test_rows_are_added_and_removed_without_scripts(world, button, titles):
+    answer = world.browser("developer").post("/apps/shop/releases/new/", {"version": "2.0.0", **ROWS, **button})
+    shown = re.findall(r'name="change_title" value="([^"]*)"', text(answer))
+    assert answer.status_code == 200 and shown == titles
+    assert 'value="2.0.0"' in text(answer) and "Choose the archive again" in text(answer)
+    assert "Choose the archive." not in text(answer)  # nothing is judged before it is published
+
+
+def test_a_row_without_words_is_refused_and_kept(world):
+    data = factories.archive("2.0.0").path.read_bytes()
+    answer = upload(world.browser("developer"), "2.0.0", data, change_kind="odd", change_title="", change_ticket="A-7")
+    assert answer.status_code == 400 and "Change 1: say" in text(answer)
+    assert 'value="A-7"' in text(answer) and '<option value="odd" selected>' in text(answer)
+    assert "Choose the archive again" in text(answer)
+
+
+def manifest(world, toml, who="developer"):
+    return text(world.browser(who).post("/apps/shop/releases/new/manifest/", {"manifest": toml}))
+
+
+def test_a_manifest_is_read_before_its_archive_is_sent(world):
+    places.set_configuration(world.shop.environments["dev"], {"URL": "x"}, actor=world.shop.actor("devops"))
+    said = manifest(
+        world, '[run]\ncommand = "python3 app.py"\nhealth = "/healthz"\n[configuration]\nrequired = ["URL"]\n'
+    )
+    assert "python3 app.py" in said and said.count(">URL</span>") == 3  # required; QA and Live lack it
+    assert 'href="/apps/shop/dev/configuration/"' not in said and 'href="/apps/shop/live/configuration/"' in said
+    wrong = manifest(world, "[run]\ncommand = 'x'\n[konfiguration]\n")
+    assert "The key &#x27;health&#x27; is missing." in wrong and "Did you mean" in wrong
+    assert "is too large" in manifest(world, "#" * 70_000)
+
+
+def test_a_release_says_what_its_manifest_asks_for(world):
+    Release.objects.filter(version="1.1.0").update(
+        manifest={"run": {"command": "run-it", "health": "/up"}, "configuration": {"required": ["URL"]}}
+    )
+    said = text(world.browser("release-manager").get("/apps/shop/releases/1.1.0/"))
+    assert "run-it" in said and "/up" in said and 'href="/apps/shop/live/configuration/"' in said
 
 
 def test_another_file_for_the_same_version_is_a_conflict(world):

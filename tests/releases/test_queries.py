@@ -268,8 +268,26 @@ def test_a_release_counts_changes_since_what_the_target_runs(shop):
     assert (shown.people, shown.release.summary) == (1, "One line.")
     assert shown.primary.url == "/apps/shop/dev/promote/?version=1.2.0"
     assert [offer.name for offer in shown.offers] == ["yank", "quarantine"]
-    compared = queries.compare(*(queries.get_release(actor, "shop", one) for one in ("1.2.0", "1.0.0")))
+    compared = queries.compare(actor, *(queries.get_release(actor, "shop", one) for one in ("1.2.0", "1.0.0")))
     assert (compared.a.version, len(compared.changes)) == ("1.0.0", 2)
+
+
+def test_two_releases_show_what_each_ran_with(shop):
+    dev, devops, actor = shop.environments["dev"], shop.actor("devops"), shop.actor("developer")
+    places.set_configuration(dev, {"MODE": "old", "SAME": "1"}, actor=devops)
+    first = shop.release("1.0.0")
+    shop.bring(first, "dev", "qa")
+    places.set_configuration(dev, {"MODE": "new"}, actor=devops)
+    second = shop.release("1.1.0")
+    shop.bring(second, "dev")
+    found = queries.compare(actor, first, second)
+    assert [one.version for one in found.builds] == ["1.0.0", "1.1.0"]
+    there, here = found.phases
+    assert [(one.key, one.before, one.after) for one in there.differences] == [("MODE", "old", "new")]
+    assert (there.phase.slug, there.unchanged, here.phase.slug, here.b) == ("dev", 1, "qa", None)
+    text = client_of(shop, "developer").get("/apps/shop/releases/compare/1.0.0...1.1.0/").content.decode()
+    assert "1.1.0 has not run there" in text and '<span class="old">old</span>' in text
+    assert queries.compare(actor, first, first).phases == []
 
 
 def test_a_release_knows_where_it_went(shop):
