@@ -50,10 +50,9 @@ def application_settings_page(actor: Actor, application: Application) -> Applica
     view, course = course_of(actor, application)
     one = course.application
     rows = Environment.objects.filter(pk__in=[place.environment for place in course.places.values()])
-    counted = rows.annotate(
-        key_count=Count("variables", distinct=True), component_count=Count("components", distinct=True)
-    )
-    found = {row.phase_id: row for row in counted}
+    counted = rows.annotate(keys=Count("variables", distinct=True), parts=Count("components", distinct=True))
+    found = {row.phase_id: row for row in rows}
+    sizes = {pk: (keys, parts) for pk, keys, parts in counted.values_list("phase_id", "keys", "parts")}
     seen = [phase for phase in course.phases if view.may("view", phase.pk)]
     first = course.phases[0] if course.phases else None
     roles = permissions.roles_with("manage_access", first) if first else []
@@ -63,7 +62,7 @@ def application_settings_page(actor: Actor, application: Application) -> Applica
         ticket_url=one.ticket_url,
         owner=one.owner.display if one.owner else "",
         version_scheme=one.get_version_scheme_display(),
-        spots=[_spot(view, course, phase, found.get(phase.pk)) for phase in seen],
+        spots=[_spot(view, course, phase, found.get(phase.pk), *sizes.get(phase.pk, (0, 0))) for phase in seen],
         may_edit=may_edit(view, course),
         who=roles or ["Administrator"],
         offers=offers_on(view, course),
@@ -76,7 +75,7 @@ def may_edit(view: Reader, course: Course) -> bool:
     return everywhere or view.actor.is_superuser
 
 
-def _spot(view: Reader, course: Course, phase: Phase, row: Environment | None) -> Spot:
+def _spot(view: Reader, course: Course, phase: Phase, row: Environment | None, keys: int, components: int) -> Spot:
     may = view.may("configure", phase.pk, course.application.pk)
     if row is None:
         return Spot(Named.of(phase), False, "", "", 0, 0, False, "", may)
@@ -91,8 +90,8 @@ def _spot(view: Reader, course: Course, phase: Phase, row: Environment | None) -
         exists=True,
         target=row.driver,
         size=", ".join(part for part in sizes if part),
-        keys=row.key_count,
-        components=row.component_count,
+        keys=keys,
+        components=components,
         ready=not problems,
         problem=" ".join(problems),
         may_configure=may,

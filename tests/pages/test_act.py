@@ -350,7 +350,7 @@ def test_a_manifest_is_read_before_its_archive_is_sent(world):
     said = manifest(
         world, '[run]\ncommand = "python3 app.py"\nhealth = "/healthz"\n[configuration]\nrequired = ["URL"]\n'
     )
-    assert "python3 app.py" in said and said.count(">URL</span>") == 3  # required; QA and Live lack it
+    assert "python3 app.py" in said and said.count(">URL</span>") == 4  # required, and lacking in three
     assert 'href="/apps/shop/dev/configuration/"' not in said and 'href="/apps/shop/live/configuration/"' in said
     wrong = manifest(world, "[run]\ncommand = 'x'\n[konfiguration]\n")
     assert "The key &#x27;health&#x27; is missing." in wrong and "Did you mean" in wrong
