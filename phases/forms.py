@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, cast
 
 from django import forms
 from django.http import QueryDict
@@ -25,26 +25,39 @@ def choose(form: forms.Form, name: str, choices: Sequence[tuple[str, str]]) -> N
 
 
 class SetKey(forms.Form):
-    """One configuration value: `wanted` is what the verb takes."""
+    """One configuration value by its name: `wanted` is what the verb takes."""
 
     key = forms.CharField(max_length=128, error_messages={"required": "Name the key."})
     value = forms.CharField(required=False, strip=False, widget=forms.Textarea)
     secret = forms.BooleanField(required=False)
-    gone = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """`wanted`: value and kind, or None to remove the key."""
-        said = {"key": self.cleaned_data.get("key", "")}
+        """`wanted`: value and kind."""
         value = self.cleaned_data.get("value", "").replace("\r\n", "\n")
-        gone = self.cleaned_data.get("gone")
-        wanted = None if gone else {"value": value, "secret": bool(self.cleaned_data.get("secret"))}
-        return {**said, "wanted": wanted}
+        wanted = {"value": value, "secret": bool(self.cleaned_data.get("secret"))}
+        return {"key": self.cleaned_data.get("key", ""), "wanted": wanted}
 
-    def without_secret(self) -> SetKey:
+    def without_secret(self) -> Self:
         """To be drawn again: what was typed stays, but never a secret."""
         if self.is_bound and self.data.get("secret"):
             self.data = {**self.data.dict(), "value": ""} if isinstance(self.data, QueryDict) else self.data
         return self
+
+
+class ChangeKey(SetKey):
+    """Another value for a key that is there. A secret whose field stays empty keeps the value that it has."""
+
+    def __init__(self, *args: Any, known: bool, secret: bool, value: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "initial": {"value": value or "", "secret": secret}})
+        del self.fields["key"]
+        self.hidden = known and secret
+
+    def clean(self) -> dict[str, Any]:
+        """`wanted`: value and kind; for a secret left as it is only its kind."""
+        wanted = super().clean()["wanted"]
+        if self.hidden and not wanted["value"]:
+            wanted = {"secret": wanted["secret"]}
+        return {"wanted": wanted}
 
 
 class NewPipeline(forms.Form):
@@ -219,7 +232,8 @@ class Size(forms.Form):
         required=False,
         max_length=10_000,
         widget=forms.Textarea,
-        help_text="For the driver, one a line: name = value. Most environments need none.",
+        help_text="For the driver, one a line: name = value, as “drain = 5” or “verify.passes = 3”. "
+        "Most environments need none.",
     )
 
     def clean_settings(self) -> dict[str, Any]:
@@ -249,15 +263,21 @@ class Confirm(forms.Form):
 
 
 def settings_of(text: str) -> dict[str, Any]:
-    """`drain = 5` a line, as a mapping. Raises ValidationError naming the line."""
+    """`drain = 5` a line, as a mapping; `verify.within = 30` goes into `verify`. ValidationError names the line."""
     found: dict[str, Any] = {}
     for line in text.splitlines():
         name, sign, value = (part.strip() for part in line.partition("="))
         if not line.strip():
             continue
-        if not sign or not name:
+        inside, *rest = reversed(name.split("."))
+        if not sign or not all((inside, *rest)):
             raise forms.ValidationError(f"“{line.strip()[:60]}” is not name = value.")
-        found[name] = value_of(value)
+        place = found
+        for part in reversed(rest):
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise forms.ValidationError(f"“{line.strip()[:60]}”: {part} has a value of its own already.")
+        place[inside] = value_of(value)
     return found
 
 
@@ -271,10 +291,19 @@ def value_of(text: str) -> Any:
 
 def written(environment: Environment) -> dict[str, Any]:
     """An environment's size and settings as the form shows them."""
-    lines = [f"{name} = {json.dumps(value)}" for name, value in environment.settings.items()]
     return {
         "instances": environment.instances,
         "memory": environment.memory,
         "cpu": environment.cpu,
-        "settings": "\n".join(lines),
+        "settings": "\n".join(_lines(environment.settings)),
     }
+
+
+def _lines(settings: Mapping[str, Any], inside: str = "") -> Iterator[str]:
+    """One line a value: mappings are taken apart where their names allow it."""
+    for name, value in settings.items():
+        plain = isinstance(value, dict) and value and all(key and "." not in key and "=" not in key for key in value)
+        if plain:
+            yield from _lines(value, f"{inside}{name}.")
+        else:
+            yield f"{inside}{name} = {json.dumps(value)}"

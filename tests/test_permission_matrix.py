@@ -91,6 +91,10 @@ environment-check          GET      302  404  403  403  403  403  200  403  403 
 environment-check          POST     302  404  403  403  403  403  302  403  403  403
 environment-configuration  GET      302  404  200  200  200  200  200  200  200  200
 environment-configuration  POST     302  404  403  403  403  403  302  403  403  403
+environment-key            GET      302  404  403  403  404  403  200  403  403  403
+environment-key            POST     302  404  403  403  404  403  302  403  403  403
+environment-key-remove     GET      302  404  403  403  404  403  200  403  403  403
+environment-key-remove     POST     302  404  403  403  404  403  302  403  403  403
 environment-promote        GET      302  404  403  403  403  403  403  200  403  403
 environment-promote        POST     302  404  403  403  403  403  403  302  403  403
 environment-rollback       GET      302  404  403  403  403  403  200  200  403  403
@@ -257,6 +261,8 @@ ADDRESSES: dict[str, str] = {
     "environment-remove": f"{DEV}remove/",
     "environment-check": f"{TOLIVE}check/",
     "environment-configuration": f"{TOLIVE}configuration/",
+    "environment-key": f"{DEV}configuration/GREETING/",
+    "environment-key-remove": f"{DEV}configuration/GREETING/remove/",
     "environment-promote": f"{TOLIVE}promote/",
     "environment-rollback": f"{SHOP}stage/rollback/",
     "environment-revert": f"{SHOP}stage/revert/",
@@ -354,6 +360,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "environment-new": {"driver": "scripted", "instances": "1"},
     "environment-edit": {"instances": "2"},
     "environment-configuration": {"key": "GREETING", "value": "Hello"},
+    "environment-key": {"value": "Good day"},
     "environment-promote": {"version": "1.1.0"},
     "environment-rollback": {"version": "1.0.0", "configuration": "then", **WHY},
     "environment-revert": WHY,
@@ -507,11 +514,13 @@ def test_every_address_and_method_has_one_row():
 def browsers(built, django_db_blocker):  # noqa: F811 - the fixture
     """A browser for each person, and a token where they have one."""
     with django_db_blocker.unblock():
+        dev, devops = built.shop.environments["dev"], built.shop.actor("devops")
+        places.set_configuration(dev, {"GREETING": "Hello"}, actor=devops)
         built.names = {
             **{name: one.pk for name, one in built.promotions.items()},
             "environment": built.shop.environments["stage"].pk,
             "component": places.add_component(
-                built.shop.environments["live"], actor=built.shop.actor("devops"), kind="queue", name="Mail"
+                built.shop.environments["live"], actor=devops, kind="queue", name="Mail"
             ).pk,
         }
         return {who: Browser(built, who) for who in PEOPLE}

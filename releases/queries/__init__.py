@@ -6,10 +6,11 @@ from .approve import approve_page
 from .audit import audit_page, events_of
 from .board import board, row, table
 from .comparison import compare
+from .configuration import configuration_page
 from .dialogs import promote_dialog, rollback_dialog
 from .drift import DriftShown, drift_dialog
 from .drift import shown as drift_shown
-from .environment import configuration_page, environment_page
+from .environment import environment_page
 from .facts import facts_of
 from .health import health_changes
 from .locks import lock_dialog

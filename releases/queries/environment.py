@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from phases import permissions
 from phases.drivers.base import DriverError, Instance
@@ -13,36 +12,26 @@ from phases.drivers.registry import driver
 from phases.models import Environment, Lock, Phase
 from phases.targets import target_of
 from releases.models import Promotion
-from releases.queries import history
 from releases.queries.application import address_of, course_of
 from releases.queries.cells import lines
 from releases.queries.courses import Course, Reader
 from releases.queries.drift import DriftShown, shown
 from releases.queries.facts import problems_of
 from releases.queries.health import HealthStrip, health_strip
-from releases.queries.keys import Complete, Key, complete, keys_of
+from releases.queries.keys import Complete, Key, complete, keys_of, phase_before
 from releases.queries.locks import LockNow, lock_now
 from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
 from releases.queries.next import of_place
 from releases.queries.rehearsals import Rehearsed, newest, obstacles
 from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
-from releases.queries.shared import Entry, Log, LogText, Named, Next, Offer, PromotionLine
+from releases.queries.shared import Log, LogText, Named, Next, Offer, PromotionLine
+from releases.queries.targets import Setting, settings_said
 from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
 
 SHOWN_KEYS = 12
 LOG_LINES = 200
-HIDDEN = ("password", "secret", "token", "key")
-"""Words in a setting's name that keep its value from being shown."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of a target, as shown."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +108,8 @@ class EnvironmentPage:
     previous: Previous | None
     next: Next
     keys: list[Key]
+    against: Named | None
+    """The phase before, whose values stand beside these."""
     keys_total: int
     secrets_total: int
     complete: Complete | None
@@ -138,34 +129,22 @@ class EnvironmentPage:
     offers: list[Offer] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ConfigurationPage:
-    """All keys of an environment, and who changed them."""
-
-    environment: Head
-    keys: list[Key]
-    keys_total: int
-    secrets_total: int
-    complete: Complete | None
-    history: list[Entry]
-    may_configure: bool
-
-
 def environment_page(actor: Actor, environment: Environment, span: str = "24h") -> EnvironmentPage:
     """The page of one environment; asks its driver what runs (a local look, no network). `span`: of the health."""
     view, course = course_of(actor, environment.application)
     phase = next(one for one in course.phases if one.pk == environment.phase_id)
     live = live_of(environment)
-    keys = keys_of(course, environment, phase)
+    keys, before = keys_of(course, environment, phase), phase_before(course, phase)
     back = way_back(environment)
     return EnvironmentPage(
         environment=head(view, environment),
         serves=_serves(environment, live),
         previous=_previous(course, phase, live),
         next=of_place(view, course, phase),
-        keys=sorted(keys, key=lambda one: (one.set and not one.required_by and one.before == "Same", one.key))[
+        keys=sorted(keys, key=lambda one: (one.set, one.set and not one.required_by and one.before == "Same", one.key))[
             :SHOWN_KEYS
         ],
+        against=Named.of(before) if before else None,
         keys_total=sum(one.set for one in keys),
         secrets_total=sum(one.secret for one in keys),
         complete=complete(environment, live, keys),
@@ -188,26 +167,6 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
     )
 
 
-def configuration_page(actor: Actor, environment: Environment) -> ConfigurationPage:
-    """All keys of one environment."""
-    view, course = course_of(actor, environment.application)
-    phase = next(one for one in course.phases if one.pk == environment.phase_id)
-    live = live_of(environment)
-    keys = keys_of(course, environment, phase)
-    changed = history.visible(actor).filter(
-        application=environment.application.slug, phase_id=environment.phase_id, verb__startswith="configuration."
-    )
-    return ConfigurationPage(
-        environment=head(view, environment),
-        keys=keys,
-        keys_total=sum(one.set for one in keys),
-        secrets_total=sum(one.secret for one in keys),
-        complete=complete(environment, live, keys),
-        history=history.entries(changed[:30]),
-        may_configure=view.may("configure", phase.pk, environment.application_id),
-    )
-
-
 # --- the environment itself
 
 
@@ -223,7 +182,7 @@ def head(view: Reader, environment: Environment) -> Head:
         phase=Named.of(phase),
         phase_text=phase.description or "One application in one phase.",
         driver=environment.driver,
-        target=[Setting(name, _shown(name, value)) for name, value in sorted(environment.settings.items())],
+        target=settings_said(environment.settings),
         address=address_of(application.slug, phase.slug),
         public=phase.public,
         may_open=phase.public or view.may("open", phase.pk, application.pk),
@@ -233,17 +192,6 @@ def head(view: Reader, environment: Environment) -> Head:
         ready=not problems,
         problems=problems,
     )
-
-
-def _shown(name: str, value: Any) -> str:
-    """A setting in words; what its name calls a secret is not shown, however deep it lies."""
-    if any(word in name.lower() for word in HIDDEN):
-        return "Hidden"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(key, inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return "; ".join(_shown(name, inner) for inner in value)
-    return str(value)
 
 
 def _serves(environment: Environment, live: Promotion | None) -> Serves:
@@ -294,7 +242,7 @@ def runtime_log(environment: Environment, wanted: int = LOG_LINES) -> Log | None
 
 def _previous(course: Course, phase: Phase, live: Promotion | None) -> Previous | None:
     """Whether the phase before got the very build that is live here."""
-    before = next((one for one in course.before(phase) if one.pk in course.places), None)
+    before = phase_before(course, phase)
     if live is None or before is None:
         return None
     had = Promotion.objects.filter(

@@ -22,9 +22,12 @@ class Key:
     secret: bool
     set: bool
     before: str
+    """Against the phase before, in words; empty: there is none."""
     required_by: str
     changed_at: datetime | None
     changed_by: str
+    there: str | None = None
+    """The value in the phase before; never a secret's."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,20 @@ class Complete:
     missing: list[str]
 
 
+def phase_before(course: Course, phase: Phase) -> Phase | None:
+    """The nearest phase before this one in which the reader sees the application: what values are compared with."""
+    return next((one for one in course.before(phase) if one.pk in course.places), None)
+
+
 def keys_of(course: Course, environment: Environment, phase: Phase) -> list[Key]:
-    """The keys that are set, and those that the live or a coming release requires."""
+    """The keys that are set, and those that the live or a coming release requires; what is missing comes first."""
     here = {one.key: one for one in environment.variables.select_related("updated_by")}
-    before = next((one for one in course.before(phase) if one.pk in course.places), None)
+    before = phase_before(course, phase)
     there = {}
     if before:
         there = {one.key: one for one in Variable.objects.filter(environment=course.places[before.pk].environment)}
     wanted = wanted_keys(course, phase)
-    names = sorted({*here, *wanted})
+    names = sorted({*here, *wanted}, key=lambda name: (name in here, name))
     return [_key(name, here.get(name), there.get(name), before, wanted.get(name, "")) for name in names]
 
 
@@ -69,6 +77,7 @@ def _key(name: str, here: Variable | None, there: Variable | None, before: Phase
         required_by=wanted and (wanted if here else f"{wanted}, blocks it from here"),
         changed_at=here.updated_at if here else None,
         changed_by=here.updated_by.display if here and here.updated_by else "",
+        there=None if there is None or there.secret else there.value,
     )
 
 

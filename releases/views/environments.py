@@ -1,4 +1,4 @@
-"""One application in one phase: its page, its configuration, moving something there and back, and locks."""
+"""One application in one phase: its page, moving something there and back, and locks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from phases import actions as places
 from phases import permissions
-from phases.forms import SetKey
 from phases.models import Environment
 from releases import actions, forms, queries
 from releases.models import Release
 from releases.queries.dialogs import promote_dialog, rehearse_dialog, rollback_dialog
-from releases.queries.environment import configuration_page, environment_page
+from releases.queries.environment import environment_page
 from releases.views.locks import lock_page, unlock_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, Trail, acting, answer, dialog_page, draw, filled, page
+from relman.pages import Done, Trail, acting, dialog_page, draw, filled, page
 
 
 @page
@@ -30,37 +28,13 @@ def environment(request: HttpRequest, application: str, phase: str) -> HttpRespo
 
 
 @acting
-def configuration(request: HttpRequest, application: str, phase: str) -> HttpResponse:
-    """All values of an environment; setting and removing them."""
-    actor = actor_of(request)
-    found = queries.get_environment(actor, application, phase)
-    removes = request.POST.get("remove", "")
-    form = SetKey({"key": removes, "gone": "1"}) if removes else filled(request, SetKey)
-    back = reverse("environment-configuration", args=[application, phase])
-
-    def act(said: dict[str, Any]) -> Done:
-        places.set_configuration(found, {said["key"]: said["wanted"]}, actor=actor)
-        word = "is removed" if said["wanted"] is None else "is set"
-        return Done(back, f"{said['key']} {word}. The next promotion brings it to {found.phase.name}.")
-
-    return answer(
-        request,
-        form,
-        act,
-        lambda: draw(
-            request, "environment_configuration.html", configuration_page(actor, found), form=form.without_secret()
-        ),
-    )
-
-
-@acting
 def promote(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Bring a release there."""
     actor = actor_of(request)
     found = queries.get_environment(actor, application, phase)
     permissions.require(actor, "promote", found)
     chosen = _chosen(request, actor, application)
-    back, trail = _ways(found)
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         release = queries.get_release(actor, application, said.pop("version"))
@@ -86,7 +60,7 @@ def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse
     found = queries.get_environment(actor, application, phase)
     permissions.require(actor, "roll_back", found)
     shown = rollback_dialog(actor, found, _chosen(request, actor, application))
-    back, trail = _ways(found)
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         said.pop("confirm")
@@ -113,7 +87,7 @@ def rehearse(request: HttpRequest, application: str, phase: str) -> HttpResponse
     found = queries.get_environment(actor, application, phase)
     for right in ("roll_back", "promote"):
         permissions.require(actor, right, found)
-    back, trail = _ways(found)
+    back, trail = ways(found)
     where = found.phase.name
 
     def act(said: dict[str, Any]) -> Done:
@@ -136,14 +110,14 @@ def rehearse(request: HttpRequest, application: str, phase: str) -> HttpResponse
 def lock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Hold what would start there."""
     found = queries.get_environment(actor_of(request), application, phase)
-    return lock_page(request, found, str(found), *_ways(found))
+    return lock_page(request, found, str(found), *ways(found))
 
 
 @acting
 def unlock(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     """Let what was held go on."""
     found = queries.get_environment(actor_of(request), application, phase)
-    return unlock_page(request, found, str(found), *_ways(found))
+    return unlock_page(request, found, str(found), *ways(found))
 
 
 def _chosen(request: HttpRequest, actor: Actor, application: str) -> Release | None:
@@ -153,7 +127,7 @@ def _chosen(request: HttpRequest, actor: Actor, application: str) -> Release | N
     return queries.get_release(actor, application, version) if version else None
 
 
-def _ways(found: Environment) -> tuple[str, Trail]:
+def ways(found: Environment) -> tuple[str, Trail]:
     """The environment's own page, and the crumbs before a dialog of it."""
     slug = found.application.slug
     back = reverse("environment", args=[slug, found.phase.slug])

@@ -398,8 +398,67 @@ def test_set_and_remove_a_key(world):
     page = text(browser.get(path))
     assert "GREETING" in page and "DATABASE" in page and "s3cret-value" not in page
     assert Variable.objects.get(key="GREETING").value == "Hello\nyou"
-    assert browser.post(path, {"remove": "GREETING"}).status_code == 302
+    gone = browser.post(f"{path}GREETING/remove/")
+    assert gone["Location"] == path and "GREETING is removed" in said(gone)
     assert not Variable.objects.filter(key="GREETING").exists()
+    assert browser.get(f"{path}GREETING/remove/").status_code == 404
+
+
+def test_a_key_is_changed_from_its_row_without_typing_its_name(world):
+    browser, path = world.browser("devops"), "/apps/shop/dev/configuration/"
+    browser.post(path, {"key": "GREETING", "value": "Hello"})
+    assert f'href="{path}GREETING/" data-dialog' in text(browser.get(path))
+    assert f"{path}GREETING/" not in text(world.browser("developer").get(path))
+    assert "Hello</textarea>" in text(browser.get(f"{path}GREETING/"))
+    assert "GREETING is set" in said(browser.post(f"{path}GREETING/", {"value": "Good day"}))
+    assert Variable.objects.get(key="GREETING").value == "Good day"
+    assert "GREETING is as it was" in said(browser.post(f"{path}GREETING/", {"value": "Good day"}))
+    assert browser.get(f"{path}UNKNOWN/").status_code == 404
+
+
+def test_a_secret_left_empty_keeps_its_value_and_is_never_shown(world):
+    browser, path = world.browser("devops"), "/apps/shop/dev/configuration/"
+    browser.post(path, {"key": "DATABASE", "value": "s3cret-value", "secret": "on"})
+    before = Variable.objects.get(key="DATABASE")
+    assert "s3cret-value" not in text(browser.get(f"{path}DATABASE/"))
+    browser.post(f"{path}DATABASE/", {"value": "", "secret": "on"})
+    assert Variable.objects.get(key="DATABASE").ciphertext == before.ciphertext
+    open_up = browser.post(f"{path}DATABASE/", {"value": ""})
+    assert open_up.status_code == 400 and "give a new value to make it plain" in text(open_up)
+    browser.post(f"{path}DATABASE/", {"value": "other-value", "secret": "on"})
+    assert Variable.objects.get(key="DATABASE").version == before.version + 1
+
+
+def test_changing_a_key_says_whose_approvals_it_voids(world, waiting):
+    browser, path = world.browser("devops"), "/apps/shop/live/configuration/"
+    world.browser("qa-engineer").post(f"/approvals/{waiting}/", {"decision": "approve"})
+    browser.post(path, {"key": "GREETING", "value": "Hello"})
+    assert "1.1.0 loses 1 approval" in text(browser.get(f"{path}GREETING/"))
+    Approval.objects.update(voided_at=Now())
+    assert "loses" not in text(browser.get(f"{path}GREETING/"))
+
+
+def test_settings_are_said_in_words_and_written_one_a_line(world):
+    browser, path = world.browser("devops"), "/apps/shop/dev/"
+    lines = "verify.passes = 2\nverify.within = 20\ndrain = 5"
+    browser.post(f"{path}edit/", {"instances": "1", "settings": lines})
+    stored = Environment.objects.get(application__slug="shop", phase__slug="dev").settings
+    assert stored == {"verify": {"passes": 2, "within": 20}, "drain": 5}
+    assert "2 passes, within 20 s" in text(browser.get(path))
+    shown = text(browser.get(f"{path}edit/"))
+    assert all(line in shown for line in lines.splitlines())
+    refused = browser.post(f"{path}edit/", {"instances": "1", "settings": "drain = 5\ndrain.more = 1"})
+    assert refused.status_code == 400 and "drain has a value of its own" in text(refused)
+
+
+def test_many_keys_are_searched_and_chosen_from(world):
+    browser, path = world.browser("devops"), "/apps/shop/dev/configuration/"
+    assert "Key or value" not in text(browser.get(path))
+    values = {f"KEY_{number}": f"value {number}" for number in range(8)}
+    places.set_configuration(world.shop.environments["dev"], values, actor=world.shop.actor("devops"))
+    found = text(browser.get(f"{path}?q=value 3"))
+    assert "KEY_3" in found.replace("value 3", "") and "KEY_4" not in found.partition('id="k-h"')[2].partition("id=")[0]
+    assert "No key fits." in text(browser.get(f"{path}?only=secret"))
 
 
 def test_a_key_that_cannot_be_set_is_said_and_kept(world):

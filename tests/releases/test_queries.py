@@ -310,6 +310,8 @@ def test_an_environment_compares_its_configuration_with_the_phase_before(shop):
     keys = {key.key: key for key in shown.keys}
     assert (keys["A"].before, keys["B"].before, keys["S"].before) == ("Same", "Differs", "Not set there")
     assert keys["S"].value is None and keys["S"].secret
+    assert keys["B"].there == "2" and shown.against and shown.against.slug == "dev"
+    assert shown.keys[0].key == "C", "what is missing comes first"
     assert not keys["C"].set and keys["C"].required_by.startswith("1.0.0")
     assert shown.complete and shown.complete.missing == ["C"]
     assert "hush" not in repr(shown)
