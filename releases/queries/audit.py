@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from phases import permissions
 from releases.queries.history import look, phase_names, sentence, url_of
@@ -17,7 +18,28 @@ from relman.audit import queries as audit
 from relman.audit.models import Event
 
 LINES = 50
-OBJECTS = ("promotion", "release", "configuration", "environment", "grant", "role", "rule", "lock", "user", "token")
+OBJECTS: Mapping[str, str] = {
+    "promotion": "Promotions",
+    "release": "Releases",
+    "rehearsal": "Rehearsals",
+    "configuration": "Configuration",
+    "environment": "Environments",
+    "component": "Components",
+    "lock": "Locks",
+    "maintenance": "Maintenance",
+    "grant": "Who has which role",
+    "access": "Roles and access of a pipeline",
+    "role": "Roles",
+    "rule": "Approval rules",
+    "user": "People",
+    "group": "Groups",
+    "token": "Tokens",
+    "application": "Applications",
+    "pipeline": "Pipelines",
+    "phase": "Phases",
+    "retention": "Retention",
+}
+"""What verbs speak of -> what a filter calls it."""
 COUNTED = 10_000
 """More events than this are not counted."""
 
@@ -62,9 +84,12 @@ class Filters:
     verb: str = ""
     outcome: str = ""
     since: str = ""
+    until: str = ""
     applications: list[Named] = field(default_factory=list)
     phases: list[Named] = field(default_factory=list)
-    verbs: list[str] = field(default_factory=list)
+    verbs: list[Named] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What was asked for and cannot be understood."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +101,53 @@ class AuditPage:
     filters: Filters
 
 
-def events_of(actor: Actor, filters: Mapping[str, str], since: datetime | None = None) -> QuerySet[Event]:
+@dataclass(frozen=True)
+class Range:
+    """From when to when; `until` is excluded."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def range_of(filters: Mapping[str, str]) -> Range:
+    """The filters `since` and `until` in the reader's zone. A day is meant as a whole; until a time: up to it."""
+    found: dict[str, datetime | None] = {"since": None, "until": None}
+    problems = []
+    for name, text in ((name, filters.get(name, "").strip()) for name in found):
+        try:
+            found[name] = _moment(text, end=name == "until") if text else None
+        except (ValueError, OverflowError):
+            problems.append(f"“{text[:40]}” is no day. Write it like 2026-06-17, or 2026-06-17T14:30.")
+    since, until = found["since"], found["until"]
+    if since and until and since >= until:
+        problems.append("The range ends before it begins.")
+    return Range(since, until, problems)
+
+
+def _moment(text: str, *, end: bool) -> datetime:
+    """`2026-06-17`: its midnight, for an end the next one. With a time: that; without a zone in the reader's."""
+    zone = timezone.get_current_timezone()
+    if "T" not in text:
+        found = datetime.combine(date.fromisoformat(text) + timedelta(days=end), time.min, zone)
+    else:
+        found = datetime.fromisoformat(text)
+    if not 1970 <= found.year <= 2200:
+        raise ValueError(text)
+    return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def events_of(actor: Actor, filters: Mapping[str, str]) -> QuerySet[Event]:
     """The events that the actor may see and that fit, newest first."""
+    asked = range_of(filters)
     chosen = audit.filtered(
         permissions.sight(actor),
         application=filters.get("application", ""),
         phase=filters.get("phase", ""),
         verb=filters.get("verb", ""),
         outcome=filters.get("outcome", ""),
-        since=since,
+        since=asked.since,
+        until=asked.until,
     )
     word = filters.get("q", "").strip()
     if word:
@@ -102,12 +165,11 @@ def audit_page(
     actor: Actor,
     filters: Mapping[str, str],
     *,
-    since: datetime | None = None,
     before: int | None = None,
     after: int | None = None,
 ) -> AuditPage:
     """One page of the record. `before`, `after`: the cursors of the page beside it."""
-    chosen = events_of(actor, filters, since)
+    chosen = events_of(actor, filters)
     if after:
         newer = list(chosen.filter(id__gt=after).order_by("id")[: LINES + 1])
         rows, more_new = list(reversed(newer[:LINES])), len(newer) > LINES
@@ -151,21 +213,12 @@ def line(event: Event, phases: Mapping[int, str] | None = None) -> Line:
 def _filters(actor: Actor, asked: Mapping[str, Any]) -> Filters:
     applications = permissions.visible_applications(actor).order_by("name").values_list("slug", "name")
     phases = permissions.visible_phases(actor).order_by("position", "name").values_list("slug", "name")
-    given = {name: str(asked.get(name, "")) for name in ("q", "application", "phase", "verb", "outcome", "since")}
+    names = ("q", "application", "phase", "verb", "outcome", "since", "until")
+    given = {name: str(asked.get(name, "")) for name in names}
     return Filters(
         **given,
         applications=[Named(*one) for one in applications],
         phases=[Named(*one) for one in dict(phases).items()],
-        verbs=[
-            "promotion",
-            "release",
-            "configuration",
-            "environment",
-            "grant",
-            "role",
-            "rule",
-            "lock",
-            "user",
-            "token",
-        ],
+        verbs=[Named(*one) for one in OBJECTS.items()],
+        problems=range_of(given).problems,
     )

@@ -55,6 +55,8 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     "environment.reverted": ("warn", "undo-2", "{who} had **{subject}** brought back to the record"),
     "environment.adopted": ("warn", "check", "{who} adopted what runs: **{subject}**"),
     "environment.opened": ("", "external-link", "{who} opened **{subject}**"),
+    "component.added": ("", "server", "{who} listed the component **{subject}**"),
+    "component.removed": ("", "server", "{who} took the component **{subject}** off the list"),
     "lock.set": ("warn", "lock", "{who} locked **{subject}**"),
     "lock.released": ("", "lock-open", "{who} unlocked **{subject}**"),
     "maintenance.began": ("warn", "wrench", "{who} began a maintenance: nothing starts"),
@@ -62,7 +64,34 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     "grant.created": ("", "key-round", "{who} gave a role: **{subject}**"),
     "grant.changed": ("", "key-round", "{who} changed a role: **{subject}**"),
     "grant.revoked": ("warn", "key-round", "{who} took a role away: **{subject}**"),
+    "role.created": ("", "key-round", "{who} made the role **{subject}**"),
+    "role.edited": ("", "key-round", "{who} changed the role **{subject}**"),
+    "role.removed": ("warn", "key-round", "{who} removed the role **{subject}**"),
     "role.rights_changed": ("", "key-round", "{who} changed what **{subject}** may do"),
+    "rule.created": ("", "users", "{who} made the approval rule **{subject}**"),
+    "rule.set": ("", "users", "{who} set the approval rule **{subject}**"),
+    "rule.changed": ("", "users", "{who} changed the approval rule **{subject}**"),
+    "rule.removed": ("warn", "users", "{who} removed the approval rule **{subject}**"),
+    "access.changed": ("", "key-round", "{who} changed roles and access of **{subject}**"),
+    "user.created": ("", "users", "{who} made the account of **{subject}**"),
+    "user.edited": ("", "users", "{who} changed the account of **{subject}**"),
+    "user.password_set": ("warn", "key-round", "{who} set the password of **{subject}**"),
+    "group.created": ("", "users", "{who} made the group **{subject}**"),
+    "group.members_changed": ("", "users", "{who} changed who is in **{subject}**"),
+    "group.removed": ("warn", "users", "{who} removed the group **{subject}**"),
+    "token.issued": ("", "key-round", "{who} made the token **{subject}**"),
+    "token.revoked": ("warn", "key-round", "{who} revoked the token **{subject}**"),
+    "application.created": ("", "box", "{who} made the application **{subject}**"),
+    "application.edited": ("", "box", "{who} changed the application **{subject}**"),
+    "pipeline.created": ("", "list-tree", "{who} made the pipeline **{subject}**"),
+    "pipeline.edited": ("", "list-tree", "{who} changed the pipeline **{subject}**"),
+    "phase.created": ("", "list-tree", "{who} added the phase **{subject}**"),
+    "phase.edited": ("", "list-tree", "{who} changed the phase **{subject}**"),
+    "phase.moved": ("", "list-tree", "{who} moved the phase **{subject}**"),
+    "phase.removed": ("warn", "list-tree", "{who} removed the phase **{subject}**"),
+    "release.artifact_removed": ("", "package", "The artifact of **{version}** was removed"),
+    "release.artifact_restored": ("", "package", "The artifact of **{version}** is back"),
+    "retention.applied": ("", "package", "{who} applied the retention rules"),
 }
 
 
@@ -77,7 +106,7 @@ def sentence(event: Event, phases: Mapping[int, str] | None = None) -> str:
     _, _, shape = LOOKS.get(event.verb, ("", "", ""))
     who = f"**{event.actor_name}**"
     if event.outcome == "refused":
-        return f"{who} was refused: {_words(event.verb)} **{event.subject}**"
+        return f"{who} was refused: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
     if not shape or ("{phase}" in shape and not event.phase) or ("{version}" in shape and not event.version):
         return f"{who}: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
     phase = (phases or {}).get(event.phase_id or 0, event.phase)

@@ -1,6 +1,14 @@
 """Every page: for whom it is there."""
 
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
+from django.utils import timezone
+
+from releases.queries.audit import OBJECTS
+from releases.queries.history import LOOKS
+from relman.audit.models import Event
 
 PAGES = {
     "board": "/board/",
@@ -105,6 +113,48 @@ def test_what_is_not_there_is_a_page_that_says_so(world, path):
 
 def test_pages_are_not_kept_by_anybody_between(world):
     assert "private" in world.browser("developer").get("/board/")["Cache-Control"]
+
+
+def test_the_record_is_shown_and_exported_for_a_range_of_days(world):
+    browser, day = world.browser("admin"), timedelta(days=1)
+    first, last = (timezone.localdate(getattr(Event.objects, end)("id").at) for end in ("earliest", "latest"))
+    for query, there in {
+        f"since={first}&until={last}": True,
+        f"since={first - day}T00:00&until={last + day}T00:00": True,
+        f"since={last + day}": False,
+        f"until={first - day}": False,
+    }.items():
+        shown = browser.get(f"/audit/?{query}").content.decode()
+        lines = browser.get(f"/audit/export/?{query}&format=json").json()
+        table = browser.get(f"/audit/export/?{query}").content.decode().splitlines()
+        assert ("No entry matches" not in shown, bool(lines), len(table) > 1) == (there, there, there), query
+    assert {"at", "actor", "text", "digest"} <= set(browser.get("/audit/export/?format=json").json()[0])
+
+
+def test_days_are_those_of_the_reader(world):
+    user = world.user("admin")
+    event = Event.objects.latest("id")
+    far = "Pacific/Kiritimati"  # fourteen hours ahead
+    type(user).objects.filter(pk=user.pk).update(time_zone=far)
+    there = event.at.astimezone(ZoneInfo(far)).date()
+    browser = world.browser("admin")
+    rows = browser.get(f"/audit/?since={there}&until={there}").content.decode()
+    assert f'id="e{event.pk}"' in rows
+    assert f'id="e{event.pk}"' not in browser.get(f"/audit/?until={there - timedelta(days=1)}").content.decode()
+
+
+@pytest.mark.parametrize(
+    "query,said",
+    [("since=soon", "“soon” is no day"), ("until=9999-12-31", "is no day"), ("since=0001-01-01", "is no day"),
+     ("since=2026-06-17&until=2026-06-10", "ends before it begins")],
+)  # fmt: skip
+def test_a_range_that_cannot_be_meant_is_said(world, query, said):
+    answer = world.browser("admin").get(f"/audit/?{query}")
+    assert answer.status_code == 200 and said in answer.content.decode()
+
+
+def test_every_verb_of_the_record_can_be_asked_for():
+    assert {verb.partition(".")[0] for verb in LOOKS} <= set(OBJECTS)
 
 
 @pytest.mark.parametrize("query", ["state=odd&page=x", "page=99999999", "q=%00&team=%00", "q=" + "x" * 5000])
