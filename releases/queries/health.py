@@ -71,6 +71,27 @@ def health_strip(environment: Environment, span: str = "24h") -> HealthStrip:
     return HealthStrip(key, f"Health, {title}", every, slots, text, said[:NAMED])
 
 
+def last_day(environments: Sequence[Environment]) -> dict[int, list[Stretch]]:
+    """Environment -> how it was in the last 24 h. One query for all of them."""
+    end = now_of()
+    begin = end - SPANS["24h"][1]
+    rows: dict[int, list[HealthChange]] = {}
+    changes = HealthChange.objects.filter(environment__in=[one.pk for one in environments], at__gte=begin)
+    for row in changes.order_by("at", "id"):
+        rows.setdefault(row.environment_id, []).append(row)
+    return {
+        one.pk: stretches(rows.get(one.pk, []), one.health if one.health_at else "unknown", begin, end)
+        for one in environments
+    }
+
+
+def slots_of(known: Sequence[Stretch]) -> list[str]:
+    """The class of each half hour of a whole day's stretches, oldest first."""
+    begin, slot = known[0].begin, SPANS["24h"][2]
+    count = round((known[-1].end - begin) / slot)
+    return [SLOTS[_worst(known, begin + slot * number, begin + slot * (number + 1))] for number in range(count)]
+
+
 def stretches(rows: Sequence[HealthChange], today: str, begin: datetime, end: datetime) -> list[Stretch]:
     """The whole time from begin to end, as the rows tell it; without any it was as it is."""
     found: list[Stretch] = []

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from django.db.models import Q, QuerySet
 
 from phases import permissions
 from phases.models import Application, Grant, Phase, Pipeline, RoleRight, Rule
 from phases.permissions import CURRENT
 from releases.models import Promotion
+from releases.queries import history
 from releases.queries.application import address_of
-from releases.queries.board import Tile, tile
+from releases.queries.board import Tile, tile, tiles
 from releases.queries.cells import lines
 from releases.queries.courses import Course, load
+from releases.queries.infrastructure import Infrastructure, infrastructure
 from releases.queries.locks import LockNow, lock_now
-from releases.queries.next import of_place
+from releases.queries.next import of_application, of_place
 from releases.queries.rules import Said, rules_to_enter
-from releases.queries.shared import Named, Next, Offer, PromotionLine, count
+from releases.queries.shared import Entry, Named, Next, Offer, PromotionLine, count
+from releases.queries.shell import state_of_phase
 from relman.actors import Actor
+
+TABS = ("phases", "applications", "roles", "history")
+HISTORY = 50
+"""Lines of a pipeline's history."""
+WATCHED = 50
+"""Environments of a phase whose page hears at once of what moves in them."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,15 @@ class PipelineHead:
     description: str
     applications: list[Named]
     prerelease_stop: Named | None
+
+
+@dataclass(frozen=True)
+class AppLine:
+    """One application of the pipeline: what its phases run, and what comes next."""
+
+    application: Named
+    tiles: list[Tile]
+    next: Next
 
 
 @dataclass(frozen=True)
@@ -48,14 +68,34 @@ class PhaseLine:
     rules: list[str]
     missing: list[str]
     warnings: list[str]
+    after: str = ""
+    """The nearest phase in which a release must have succeeded before; empty: none."""
+    stops: bool = False
+    """Whether pre-releases end here."""
+    may_edit: bool = False
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """A role of the pipeline: who has it in any phase that the reader sees, and its rights in each of them."""
+
+    role: str
+    people: list[str]
+    rights: list[str]
+    """One text for each phase, in order."""
 
 
 @dataclass(frozen=True)
 class PipelinePage:
-    """The whole page."""
+    """The whole page; applications, roles and history only where their tab is open."""
 
     pipeline: PipelineHead
+    tab: str
     phases: list[PhaseLine]
+    roles_total: int
+    roles: list[RoleRow]
+    runs: list[AppLine]
+    history: list[Entry]
     may_edit: bool
     may_manage: bool
 
@@ -93,23 +133,33 @@ class PhasePage:
 
     pipeline: Named
     phase: PhaseLine
+    description: str
+    kind: str
+    """The state of the phase, as a status, and its words: the same as beside its name in the sidebar."""
+    words: str
+    infrastructure: Infrastructure
+    topics: str
+    """What the page listens to."""
     rows: list[PhaseRow]
     roles: list[RoleLine]
     rights: list[RightName]
     rules: list[Said]
     promotions: list[PromotionLine]
     may_manage: bool
+    may_configure: bool
     lock: LockNow | None = None
     """Of the whole phase."""
     offers: list[Offer] = field(default_factory=list)
 
 
-def pipeline_page(actor: Actor, pipeline: Pipeline) -> PipelinePage:
-    """The page of one pipeline; phases that the actor does not see are absent."""
+def pipeline_page(actor: Actor, pipeline: Pipeline, tab: str = "") -> PipelinePage:
+    """The page of one pipeline, by tab; phases that the actor does not see are absent."""
     chosen = permissions.visible_applications(actor).filter(pipeline=pipeline)
-    phases = list(permissions.visible_phases(actor).filter(pipeline=pipeline).order_by("position"))
+    seen = permissions.visible_phases(actor).filter(pipeline=pipeline)
+    phases = list(seen.select_related("pipeline").order_by("position"))
     applications = list(chosen.order_by("name"))
     stop = pipeline.prerelease_until
+    roles = _roles_across(phases)
     return PipelinePage(
         pipeline=PipelineHead(
             pipeline.slug,
@@ -118,25 +168,72 @@ def pipeline_page(actor: Actor, pipeline: Pipeline) -> PipelinePage:
             [Named.of(one) for one in applications],
             Named.of(stop) if stop else None,
         ),
+        tab=tab if tab in TABS else TABS[0],
         phases=phase_lines(actor, phases, applications),
+        roles_total=len(roles),
+        roles=roles if tab == "roles" else [],
+        runs=_runs(actor, chosen) if tab == "applications" else [],
+        history=_history(actor, pipeline) if tab == "history" else [],
         may_edit=actor.is_superuser or all(permissions.can(actor, "manage_access", one) for one in phases),
         may_manage=any(permissions.can(actor, "manage_access", one) for one in phases),
     )
+
+
+def _runs(actor: Actor, chosen: QuerySet[Application]) -> list[AppLine]:
+    view, courses = load(actor, chosen)
+    return [AppLine(Named.of(one.application), tiles(view, one), of_application(view, one)) for one in courses]
+
+
+def _roles_across(phases: Sequence[Phase]) -> list[RoleRow]:
+    """Every role with a right or a person in one of these phases. Two queries."""
+    rights: dict[str, dict[int, list[str]]] = {}
+    rows = RoleRight.objects.filter(phase__in=phases).values_list("role__name", "phase_id", "right")
+    for role, phase, right in rows:
+        rights.setdefault(role, {}).setdefault(phase, []).append(right)
+    people = _people(phases)
+    order = list(permissions.LABELS)
+    return [
+        RoleRow(
+            name,
+            people.get(name, []),
+            [
+                ", ".join(
+                    permissions.LABELS[one] for one in sorted(rights.get(name, {}).get(phase.pk, ()), key=order.index)
+                )
+                for phase in phases
+            ],
+        )
+        for name in sorted({*rights, *people})
+    ]
+
+
+def _history(actor: Actor, pipeline: Pipeline) -> list[Entry]:
+    """How the pipeline itself was changed: its phases, rules, roles and locks; not what moved through it."""
+    about = Q()
+    for word in ("pipeline", "phase", "rule", "role", "grant", "access", "lock", "application"):
+        about |= Q(verb__startswith=f"{word}.")
+    return history.entries(history.visible(actor).filter(about, pipeline_id=pipeline.pk)[:HISTORY])
 
 
 def phase_lines(actor: Actor, phases: Sequence[Phase], applications: Sequence[Application]) -> list[PhaseLine]:
     """Phases of one pipeline in order. The number of queries grows with the phases only."""
     inside = permissions.visible_environments(actor).filter(application__in=applications, phase__in=phases)
     there: dict[int, set[int]] = {}
-    for phase, application in inside.values_list("phase_id", "application_id"):
-        there.setdefault(phase, set()).add(application)
+    for where, application in inside.values_list("phase_id", "application_id"):
+        there.setdefault(where, set()).add(application)
     asked: dict[int, list[str]] = {}
     for rule in Rule.objects.filter(phase__in=phases).select_related("role").order_by("name"):
-        asked.setdefault(rule.phase_id, []).append(f"{rule.count} × {rule.role.name}")
-    return [
-        _line(phase, number, there.get(phase.pk, set()), applications, asked.get(phase.pk, []))
-        for number, phase in enumerate(phases, 1)
-    ]
+        asked.setdefault(rule.phase_id, []).append(f"{rule.count} {rule.role.name}")
+    order = Phase.objects.filter(pipeline__in={phase.pipeline_id for phase in phases}, optional=False)
+    required = list(order.order_by("position").values_list("pipeline_id", "position", "name"))
+    made = []
+    for number, phase in enumerate(phases, 1):
+        line = _line(phase, number, there.get(phase.pk, set()), applications, asked.get(phase.pk, []))
+        before = [name for one, position, name in required if one == phase.pipeline_id and position < phase.position]
+        may = permissions.can(actor, "manage_access", phase)
+        stops = phase.pipeline.prerelease_until_id == phase.pk
+        made.append(replace(line, after=before[-1] if before else "", stops=stops, may_edit=may))
+    return made
 
 
 def _line(
@@ -170,13 +267,19 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
     numbers = [one.pk for one in view.phases.values() if one.pipeline_id == phase.pipeline_id]
     lined = phase_lines(actor, [phase], [course.application for course in courses])[0]
     environments = [course.places[phase.pk].environment for course in courses if phase.pk in course.places]
+    kind, words = state_of_phase(courses, phase)
     lock = lock_now(phase)
     rights = [RightName(codename, label) for codename, label in permissions.LABELS.items()]
     if numbers[:1] != [phase.pk]:
         rights = [one for one in rights if one.codename != "publish"]
     return PhasePage(
         pipeline=Named.of(phase.pipeline),
-        phase=PhaseLine(**{**lined.__dict__, "number": numbers.index(phase.pk) + 1}),
+        phase=replace(lined, number=numbers.index(phase.pk) + 1),
+        description=phase.description,
+        kind=kind,
+        words=words,
+        infrastructure=infrastructure(courses, phase),
+        topics=",".join([f"phase:{phase.pk}", *(f"environment:{one}" for one in environments[:WATCHED])]),
         rows=[
             PhaseRow(
                 Named.of(course.application),
@@ -191,6 +294,7 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
         rules=rules_to_enter(_phases(courses, phase), view.phases.get(phase.pk, phase)),
         promotions=lines(Promotion.objects.filter(environment__in=environments).order_by("-id")[:10]),
         may_manage=permissions.can(actor, "manage_access", phase),
+        may_configure=permissions.can(actor, "configure", phase),
         lock=lock,
         offers=_offers(actor, phase, lock),
     )
@@ -221,13 +325,13 @@ def _roles(phase: Phase) -> list[RoleLine]:
     rights: dict[str, list[str]] = {}
     for name, right in RoleRight.objects.filter(phase=phase).order_by("role__name").values_list("role__name", "right"):
         rights.setdefault(name, []).append(right)
-    people = _people(phase)
+    people = _people([phase])
     return [RoleLine(name, people.get(name, []), rights.get(name, [])) for name in sorted({*rights, *people})]
 
 
-def _people(phase: Phase) -> Mapping[str, list[str]]:
-    """Role -> who has it now, groups with their name."""
-    grants = Grant.objects.filter(CURRENT, phase=phase).select_related("role", "user", "group")
+def _people(phases: Sequence[Phase]) -> Mapping[str, list[str]]:
+    """Role -> who has it now in one of these phases, groups with their name."""
+    grants = Grant.objects.filter(CURRENT, phase__in=phases).select_related("role", "user", "group")
     found: dict[str, list[str]] = {}
     for one in grants:
         name = one.user.display if one.user else f"{one.group} (group)"

@@ -83,7 +83,7 @@ def shell(actor: Actor) -> Shell:
     known: tuple[Reader, list[Course]] | None = actor.memo.get("courses")
     if known is not None:
         view, courses = known
-        return _shell(view, _mine(view, courses), len(courses), _from_courses(view, courses))
+        return _shell(view, _mine(view, courses), len(courses), _from_courses(courses))
     view = reader(actor)
     return _shell(view, _waiting(view), permissions.visible_applications(actor).count(), _tallies(view))
 
@@ -140,7 +140,7 @@ def _mine(view: Reader, courses: Iterable[Course]) -> int:
     )
 
 
-def _from_courses(view: Reader, courses: Iterable[Course]) -> dict[int, _Tally]:
+def _from_courses(courses: Iterable[Course]) -> dict[int, _Tally]:
     found: dict[int, _Tally] = {}
     for course in courses:
         for place in course.places.values():
@@ -150,6 +150,16 @@ def _from_courses(view: Reader, courses: Iterable[Course]) -> dict[int, _Tally]:
             tally.drifted += bool(place.drift and place.live)
             _count(tally, place.health if place.live else "", ended, states)
     return found
+
+
+def state_of_phase(courses: Iterable[Course], phase: Phase) -> tuple[str, str]:
+    """The kind and the words of the worst that is true of a phase in these courses; no query."""
+    courses = list(courses)
+    if not any(phase.pk in course.places for course in courses):
+        return "none", "Nothing is set up"
+    if not any(place.live or place.open for one in courses if (place := one.places.get(phase.pk))):
+        return "none", "Nothing is deployed yet"
+    return _from_courses(courses).get(phase.pk, _Tally()).said()
 
 
 def _count(tally: _Tally, health: str, ended: str, states: Sequence[str]) -> None:

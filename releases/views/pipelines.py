@@ -23,12 +23,12 @@ def pipeline(request: HttpRequest, pipeline: str) -> HttpResponse:
     """The phases in order. Whoever manages access in all of them moves them and adds one."""
     actor = actor_of(request)
     found = get_pipeline(actor, pipeline)
-    shown = pipeline_page(actor, found)
+    shown = pipeline_page(actor, found, request.GET.get("tab", ""))
     form = filled(request, AddPhase, phases=phases_of(actor, found), moves=request.POST.get("earlier", ""))
     back = reverse("pipeline", args=[pipeline])
     return answer(
         request, form, lambda said: Done(back, _change(found, actor, **said)),
-        lambda: draw(request, "pipeline.html", shown, form=form if shown.may_edit else None),
+        lambda: draw(request, "pipeline.html", shown, form=form if shown.may_edit and shown.tab == "phases" else None),
     )  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import base64
 from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from phases import actions as places
 from phases.drivers.base import Context
 from phases.drivers.masking import MASK
 from phases.drivers.scripted import ScriptedDriver
-from phases.models import Role
+from phases.models import Environment, HealthChange, Role
 from phases.targets import target_of
 from releases import actions, queries
 from releases.engine import own
@@ -349,6 +350,44 @@ def test_the_phase_page_lists_roles_and_what_is_missing(shop):
     assert "Shop Business Owner" in roles["Business owner"].people and "approve" in roles["Business owner"].rights
     assert "publish" not in {right.codename for right in shown.rights}
     assert [line.number for line in queries.pipeline_page(shop.actor("devops"), shop.pipeline).phases] == [1, 2, 3, 4]
+
+
+def test_the_phase_page_shows_its_environments_beside_those_before(shop):
+    stage, qa = shop.environments["stage"], shop.environments["qa"]
+    places.edit_environment(stage, actor=shop.actor("devops"), instances=2, memory=512)
+    shop.bring(shop.release(), "dev", "qa", "stage")
+    row = Promotion.objects.get(environment=stage)
+    seen = {"running": 1, "wanted": 2, "promotion": row.pk}
+    Environment.objects.filter(pk=stage.pk).update(observed=seen, health="unhealthy", health_at=Now())
+    HealthChange.objects.all().delete()
+    begun = Now() - timedelta(hours=6)
+    HealthChange.objects.create(environment=stage, at=begun, before="healthy", health="unhealthy", detail="Slow")
+    shown = queries.phase_page(shop.actor("developer"), shop.phase("stage")).infrastructure
+    (place,) = shown.places
+    assert (place.size, place.against, place.running) == ("2 instances, 512 MiB", "2 times as many", "1 of 2 running")
+    assert shown.before and shown.before.slug == qa.phase.slug
+    (strip,) = shown.strips
+    assert strip.trouble and strip.words.startswith("Unhealthy since") and strip.slots.count("w") in (12, 13)
+    facts = shown.facts
+    assert (facts.serving, facts.of, facts.states, facts.healthy_for) == (1, 1, "1 unhealthy", "75.00 %")
+    assert facts.last and facts.last.id == row.pk and not facts.running and facts.coming == 0
+
+
+def test_a_phase_in_which_nothing_was_looked_at_says_so(shop):
+    shown = queries.phase_page(shop.actor("developer"), shop.phase("live"))
+    assert (shown.kind, shown.words) == ("none", "Nothing is deployed yet")
+    assert shown.infrastructure.facts.healthy_for == "" and shown.infrastructure.strips == []
+
+
+def test_the_pipeline_page_says_what_a_phase_comes_after_and_who_may_do_what(shop):
+    shown = queries.pipeline_page(shop.actor("stakeholder"), shop.pipeline, "roles")
+    assert [one.after for one in shown.phases] == ["Dev", "QA", "Stage"], "the reader does not see Dev itself"
+    roles = {one.role: one for one in shown.roles}
+    assert roles["Business owner"].people == ["Shop Business Owner"]
+    assert "Approve" in roles["Business owner"].rights[-1] and len(roles["Business owner"].rights) == 3
+    assert not any(one.may_edit for one in shown.phases)
+    changes = queries.pipeline_page(shop.actor("devops"), shop.pipeline, "history").history
+    assert any("**Shop**" in one.text for one in changes)
 
 
 # --- dialogs
