@@ -55,6 +55,8 @@ class Line:
     role: str
     verb: str
     text: str
+    brief: str
+    """The same without who, which stands beside it."""
     detail: str
     outcome: str
     tone: str
@@ -191,6 +193,10 @@ def audit_page(
 def line(event: Event, phases: Mapping[int, str] | None = None) -> Line:
     """One event as people read it; `phases`: the names of phases by id."""
     tone, icon = look(event)
+    said, phase = sentence(event, phases), (phases or {}).get(event.phase_id or 0, event.phase)
+    subject = event.subject
+    if phase and subject.endswith((f" to {phase}", f" in {phase}")):
+        subject = subject[: -len(phase) - 4]
     return Line(
         id=event.pk,
         at=event.at,
@@ -198,16 +204,27 @@ def line(event: Event, phases: Mapping[int, str] | None = None) -> Line:
         via=event.via,
         role=event.actor_role,
         verb=event.verb,
-        text=sentence(event, phases),
+        text=said,
+        brief=_brief(said, event.actor_name),
         detail=event.detail,
         outcome=event.outcome,
         tone=tone,
         icon=icon,
-        subject=event.subject,
-        subject_detail=(phases or {}).get(event.phase_id or 0, event.phase),
+        subject=subject,
+        subject_detail=phase,
         url=url_of(event),
         digest=event.digest,
     )
+
+
+def _brief(said: str, who: str) -> str:
+    """`**Ann** approved **1.0** for **Live**` -> `Approved **1.0** for **Live**`."""
+    name = f"**{who}**"
+    for begins in (f"{name} was refused: ", f"{name}: ", f"{name} "):
+        if said.startswith(begins):
+            rest = said[len(begins) :]
+            return rest[:1].upper() + rest[1:]
+    return said
 
 
 def _filters(actor: Actor, asked: Mapping[str, Any]) -> Filters:

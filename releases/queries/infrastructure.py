@@ -73,7 +73,6 @@ class Facts:
 class Infrastructure:
     """All of it."""
 
-    before: Named | None
     places: list[PlaceLine]
     strips: list[Strip]
     more: int
@@ -90,9 +89,7 @@ def infrastructure(courses: Sequence[Course], phase: Phase) -> Infrastructure:
     serving = [course for course in here if course.places[phase.pk].live]
     days = last_day([environments[course.application.pk] for course in serving])
     strips = [_strip(course, days[course.places[phase.pk].environment]) for course in serving]
-    before = next((found for course in here if (found := phase_before(course, phase))), None)
     return Infrastructure(
-        before=Named.of(before) if before else None,
         places=[_place(course, environments[course.application.pk], phase) for course in here],
         strips=sorted(strips, key=lambda one: not one.trouble)[:STRIPS],
         more=max(0, len(strips) - STRIPS),
@@ -134,9 +131,9 @@ def _against(course: Course, row: Environment, phase: Phase) -> str:
         return ""
     other = course.places[before.pk].instances
     if other == row.instances:
-        return "Same"
+        return f"As many as in {before.name}"
     whole, rest = divmod(row.instances, other)
-    return f"{whole} times as many" if not rest and whole > 1 else count(other, "instance")
+    return f"{whole} times as many as in {before.name}" if not rest else f"{before.name} has {other}"
 
 
 def _strip(course: Course, known: Sequence[Stretch]) -> Strip:

@@ -12,11 +12,10 @@ from phases.models import Application, Grant, Phase, Pipeline, RoleRight, Rule
 from phases.permissions import CURRENT
 from releases.models import Promotion
 from releases.queries import history
-from releases.queries.application import address_of
 from releases.queries.board import Tile, tile, tiles
 from releases.queries.cells import lines
 from releases.queries.courses import Course, load
-from releases.queries.infrastructure import Infrastructure, infrastructure
+from releases.queries.infrastructure import Infrastructure, PlaceLine, infrastructure
 from releases.queries.locks import LockNow, lock_now
 from releases.queries.next import of_application, of_place
 from releases.queries.rules import Said, rules_to_enter
@@ -107,7 +106,8 @@ class PhaseRow:
     application: Named
     tile: Tile
     next: Next
-    address: str
+    place: PlaceLine | None
+    """None: it has no environment there."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,8 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
     lined = phase_lines(actor, [phase], [course.application for course in courses])[0]
     environments = [course.places[phase.pk].environment for course in courses if phase.pk in course.places]
     kind, words = state_of_phase(courses, phase)
+    found = infrastructure(courses, phase)
+    places = {one.application.slug: one for one in found.places}
     lock = lock_now(phase)
     rights = [RightName(codename, label) for codename, label in permissions.LABELS.items()]
     if numbers[:1] != [phase.pk]:
@@ -278,14 +280,14 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
         description=phase.description,
         kind=kind,
         words=words,
-        infrastructure=infrastructure(courses, phase),
+        infrastructure=found,
         topics=",".join([f"phase:{phase.pk}", *(f"environment:{one}" for one in environments[:WATCHED])]),
         rows=[
             PhaseRow(
                 Named.of(course.application),
                 tile(view, course, phase),
                 _next(of_place(view, course, phase) if phase.pk in course.places else None),
-                address_of(course.application.slug, phase.slug) if phase.pk in course.places else "",
+                places.get(course.application.slug),
             )
             for course in courses
         ],
