@@ -440,15 +440,15 @@ def test_changing_a_key_says_whose_approvals_it_voids(world, waiting):
 
 def test_settings_are_said_in_words_and_written_one_a_line(world):
     browser, path = world.browser("devops"), "/apps/shop/dev/"
-    lines = "verify.passes = 2\nverify.within = 20\ndrain = 5"
+    lines = "verify.passes = 2\nverify.within = 20\nsteps = 2"
     browser.post(f"{path}edit/", {"instances": "1", "settings": lines})
     stored = Environment.objects.get(application__slug="shop", phase__slug="dev").settings
-    assert stored == {"verify": {"passes": 2, "within": 20}, "drain": 5}
+    assert stored == {"verify": {"passes": 2, "within": 20}, "steps": 2}
     assert "2 passes, within 20 s" in text(browser.get(path))
     shown = text(browser.get(f"{path}edit/"))
     assert all(line in shown for line in lines.splitlines())
-    refused = browser.post(f"{path}edit/", {"instances": "1", "settings": "drain = 5\ndrain.more = 1"})
-    assert refused.status_code == 400 and "drain has a value of its own" in text(refused)
+    refused = browser.post(f"{path}edit/", {"instances": "1", "settings": "steps = 5\nsteps.more = 1"})
+    assert refused.status_code == 400 and "steps has a value of its own" in text(refused)
 
 
 def test_many_keys_are_searched_and_chosen_from(world):

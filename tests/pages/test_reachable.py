@@ -38,8 +38,10 @@ def test_every_page_is_linked_from_another(world):
 
 
 def prepare(world):
-    """Something of everything: a component, a phase without an environment, one that failed, one that is queued."""
+    """Something of everything: a key, a component, a phase without an environment, what failed, what is queued."""
     shop = world.shop
+    for place in shop.environments.values():
+        places.set_configuration(place, {"GREETING": "Hello"}, actor=shop.actor("devops"))
     places.add_component(shop.environments["live"], actor=shop.actor("devops"), kind="queue", name="Mail")
     places.create_application(shop.pipeline, actor=shop.actor("admin"), name="Fresh", slug="fresh")
     script(shop, "dev", steps=[{"do": "fail", "reason": "No disk."}])
