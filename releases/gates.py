@@ -12,6 +12,8 @@ from typing import Literal
 from releases import approvals
 
 State = Literal["passed", "waiting", "failed", "overridden"]
+UNSEEN = "an earlier phase"
+"""What a phase is called to people who may not see it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Earlier:
     reached: bool
     who: list[str] = field(default_factory=list)
     link: str = ""
+    seen: bool = True
+    """Whether the reader may know that it is there."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,20 @@ def order(facts: Facts) -> list[Verdict]:
         return [Verdict("order", "passed", f"{facts.version} has run in {facts.phase} before.")]
     lacking = [phase for phase in facts.earlier if not phase.optional and not phase.reached]
     if not lacking:
-        passed = [phase.name for phase in facts.earlier if phase.reached]
-        reason = f"It has passed {_and(passed)}." if passed else f"{facts.phase} is the first phase."
+        passed = _phases([phase for phase in facts.earlier if phase.reached])
+        reason = f"It has passed {passed}." if passed else f"{facts.phase} is the first phase."
         return [Verdict("order", "passed", reason)]
     first = lacking[0]
-    reason = f"{facts.application} {facts.version} has not succeeded in {_and([p.name for p in lacking])} yet."
+    reason = f"{facts.application} {facts.version} has not succeeded in {_phases(lacking)} yet."
+    if not first.seen:
+        return [Verdict("order", "failed", reason)]
     return [Verdict("order", "failed", reason, list(first.who), None, first.link)]
+
+
+def _phases(phases: Sequence[Earlier]) -> str:
+    """Their names; of those that the reader may not see, only that there is an earlier one."""
+    hidden = [] if all(phase.seen for phase in phases) else [UNSEEN]
+    return _and([*hidden, *(phase.name for phase in phases if phase.seen)])
 
 
 def version(facts: Facts) -> list[Verdict]:

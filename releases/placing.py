@@ -46,7 +46,8 @@ class Wish:
     rolls_back: Promotion | None = None
     """The failed promotion that RelMan answers by itself."""
     rehearsal: bool = False
-    """A rollback that leaves the release for a moment only: nothing is held."""
+    """A rollback that leaves the release for a moment only, so that nothing is held, or the way to it again, as it ran:
+    like any return to what succeeded here as it ran, neither asks for approvals."""
 
 
 def place(release: Release, environment: Environment, wish: Wish, *, actor: Actor) -> Promotion:
@@ -65,7 +66,7 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
             raise _no_plan(release, locked, wish, actor, str(error)) from error
         promotion.save()
         plan.write_steps(promotion)
-        known = facts_of(promotion)
+        known = facts_of(promotion, actor)
         verdicts = gates.evaluate(known)
         if gates.state_of(verdicts) == "failed":
             # There will be no promotion to look at.
@@ -139,7 +140,7 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
     plan.freeze(promotion, plan.build(release, environment, snapshot=snapshot, kind=promotion.kind))
     # A bad night needs one click and one reason. What is live with today's configuration is no way back.
     back = wish.rollback and (promotion.kind == "rollback" or wish.configuration == "then")
-    if back or (wish.adopt and _ran_here(release, environment)):
+    if back or wish.rehearsal or (wish.adopt and _ran_here(release, environment)):
         promotion.rules = []
     if promotion.rules:
         hours = min(rule["deadline_hours"] for rule in promotion.rules)

@@ -283,8 +283,10 @@ class Driver(Protocol):
         """The last lines that the deployed application wrote; with `promotion`, only what it brought wrote them."""
         ...
 
-    def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
+    def restore(self, target: Target, wanted: Sequence[int], epoch: int) -> Mapping[int, list[str]]:
         """Bring up what the record says, after a reboot or when something is missing.
+
+        Fenced like a step: with an `epoch` lower than the target has seen, nothing is touched and Fenced is raised.
 
         `wanted` are the promotions whose instances should run: the live one, and one under way.
         Others are stopped. Gives the addresses for the gateway of each promotion that runs."""

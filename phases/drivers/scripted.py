@@ -178,8 +178,10 @@ class ScriptedDriver:
         if _durable(target):
             (_folder(target) / "serving.json").unlink(missing_ok=True)
 
-    def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
+    def restore(self, target: Target, wanted: Sequence[int], epoch: int) -> Mapping[int, list[str]]:
         """Nothing runs here, so there is nothing to bring up."""
+        if _durable(target):
+            Fence(_folder(target)).check(epoch)
         return {}
 
     def _clean_up(self, kind: str, context: Context) -> Result:

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from phases import permissions
 from phases.models import Environment
+from releases.engine.rehearsing import RIGHTS
 from releases.models import Rehearsal
 from releases.placing import Wish, place
 from releases.queries.lookups import live_of
@@ -26,8 +27,8 @@ def rehearse(environment: Environment, *, actor: Actor, comment: str = "") -> Re
     Needs *roll back* and *promote* there. Conflict with every reason when the way back is not ready, in a pipeline's
     last phase, and when something moves there; Refused when a gate does not let the way back start at once.
     """
-    permissions.require(actor, "roll_back", environment)
-    permissions.require(actor, "promote", environment)
+    for right in RIGHTS:
+        permissions.require(actor, right, environment)
     with transaction.atomic():
         Environment.objects.select_for_update(of=("self",)).filter(pk=environment.pk).first()
         live, back = live_of(environment), way_back(environment)
@@ -38,7 +39,7 @@ def rehearse(environment: Environment, *, actor: Actor, comment: str = "") -> Re
         wish = Wish(words, rollback=True, configuration="then", rehearsal=True)
         promotion = place(back.release, environment, wish, actor=actor)
         if promotion.status != "queued":
-            verdicts = verdicts_of(promotion)
+            verdicts = verdicts_of(promotion, actor)
             held = next((one for one in verdicts if one.state == "waiting"), None)
             said = f" *{held.gate}*: {held.reason}" if held else ""
             raise Refused(f"A rehearsal starts at once or not at all.{said}", verdicts=verdicts)

@@ -247,7 +247,7 @@ def is_over(promotion: Promotion) -> bool:
 
 def promotion_shown(promotion: Promotion, actor: Actor) -> Any:
     """A promotion as the API shows it, with today's verdicts and its place in the queue while they still matter."""
-    verdicts = queries.verdicts_of(promotion) if promotion.is_open else []
+    verdicts = queries.verdicts_of(promotion, actor) if promotion.is_open else []
     # The steps of the way back are news only when they are walked.
     steps = [step for step in promotion.steps.all() if step.when != "undo" or step.status != "pending"]
     answered = Promotion.objects.filter(rolls_back=promotion).values_list("pk", flat=True).first()

@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from phases import gateway
-from phases.drivers.base import DriverError, Expected, Observation
+from phases.drivers.base import DriverError, Expected, Fenced, Observation
 from phases.drivers.registry import driver
 from phases.models import Environment
 from phases.targets import target_of
@@ -203,7 +203,8 @@ def _brought_back(one: Watched, look: Look) -> Look:
 def bring_back(environment: Environment, promotion: Promotion) -> tuple[str, bool]:
     """Nothing of what is live runs, as after a reboot whose ports were taken: start it as recorded, route to it.
 
-    Whatever was asked for meanwhile is left alone. Answers what became of it, and whether it was started.
+    Whatever was asked for meanwhile is left alone, and with the epoch that was read with the environment nothing is
+    touched once a promotion has come to the target since. Answers what became of it, and whether it was started.
     """
     if ahead.held(environment):
         words = "The target knows more than RelMan after a restore, so nothing is started until the lock is released."
@@ -211,10 +212,12 @@ def bring_back(environment: Environment, promotion: Promotion) -> tuple[str, boo
     open_ones = Promotion.objects.filter(environment=environment, status__in=statuses.OPEN).values_list("pk", flat=True)
     try:
         target = target_of(environment)
-        brought = driver(environment.driver).restore(target, [promotion.pk, *open_ones])
+        brought = driver(environment.driver).restore(target, [promotion.pk, *open_ones], environment.epoch)
         addresses = brought.get(promotion.pk, [])
         if addresses and gateway.upstreams(environment.pk) != addresses:
-            gateway.switch(environment.pk, addresses)
+            gateway.switch(environment.pk, addresses, epoch=environment.epoch)
+    except (Fenced, gateway.Stale):
+        return f"No instance of {promotion.release.version} ran; another promotion came there meanwhile.", False
     except (DriverError, gateway.GatewayError, OSError) as error:
         return f"No instance of {promotion.release.version} runs, and it could not be started: {error}", False
     if not addresses:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from phases import permissions
 from phases.models import Environment
 from releases import statuses
 from releases.models import Promotion, Rehearsal
@@ -23,6 +24,8 @@ from relman.live import publish_on_commit
 from relman.words import duration
 
 log = logging.getLogger(__name__)
+RIGHTS = ("roll_back", "promote")
+"""What it takes to rehearse, at its beginning and when it turns."""
 
 
 def go_on(promotion: Promotion) -> None:
@@ -79,7 +82,10 @@ def _forward(rehearsal: Rehearsal) -> None:
         words = f"{other.release.version} was asked for meanwhile (promotion {other.pk})"
         _end(rehearsal, "stopped", f"The way back worked. {words}, so {version} is not brought again.")
         return
-    actor = Actor(rehearsal.requested_by, "system") if rehearsal.requested_by else Actor.system()
+    actor = Actor(rehearsal.requested_by, "system")
+    if not rehearsal.requested_by or not all(permissions.can(actor, one, rehearsal.environment) for one in RIGHTS):
+        _end(rehearsal, "stopped", f"The way back worked. {_may_no_more(rehearsal)}")
+        return
     words, lower = f"Rehearsal of a rollback: forward to {version} again.", _lower(rehearsal)
     wish = Wish(words, configuration="then", rehearsal=True, allow_lower=lower)
     try:
@@ -93,6 +99,14 @@ def _forward(rehearsal: Rehearsal) -> None:
     rehearsal.state = "forth"
     rehearsal.save(update_fields=["forth", "state"])
     _tell(rehearsal)
+
+
+def _may_no_more(rehearsal: Rehearsal) -> str:
+    """Rights count as they are now: nobody brings a release in the name of who may not bring it any more."""
+    phase, version = rehearsal.environment.phase, rehearsal.leaves.version
+    who = rehearsal.requested_by.display if rehearsal.requested_by else "Whoever asked for it"
+    others = ", ".join(permissions.roles_with("promote", phase)) or "no role, until somebody gives one that right"
+    return f"{who} may not go forward in {phase.name} any more, so {version} is not brought again. Who may: {others}."
 
 
 def _lower(rehearsal: Rehearsal) -> bool:

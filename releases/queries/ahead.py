@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,9 +17,11 @@ from releases import statuses
 from releases.models import Heartbeat, Promotion
 from releases.queries.places import usual
 from releases.queries.shared import Named
+from releases.queries.turns import Turn
 from relman.actors import Actor
 
-UNSEEN = "another promotion"
+UNSEEN = "what you may not see"
+"""One for all of them: not even how many there are is told."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Going:
     environment: int
     started_at: datetime | None
     working: bool
+    phase: int = 0
+    application: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,15 @@ def going_on() -> list[Going]:
     working = Case(When(lease_until__gte=Now(), then=Value(True)), default=Value(False), output_field=BooleanField())
     cleaning = Q(cleanup="due", lease_until__gte=Now())
     rows = Promotion.objects.filter(Q(status__in=statuses.ACTIVE) | cleaning).annotate(working=working)
-    return [
-        Going(*row) for row in rows.order_by("id").values_list("id", "environment_id", "started_at", "working")[:1000]
-    ]
+    place = ("environment__phase_id", "environment__application_id")
+    found = rows.order_by("id").values_list("id", "environment_id", "started_at", "working", *place)
+    return [Going(*row) for row in found[:1000]]
+
+
+def seen_of(actor: Actor, ones: Iterable[Going | Turn]) -> set[int]:
+    """Those of them that the actor sees, by id; no query beside the rights."""
+    rights = permissions.access(actor)
+    return {one.id for one in ones if "view" in rights.within(one.phase) and rights.covers(one.application)}
 
 
 def workers() -> int:
@@ -69,7 +79,7 @@ def usual_of(environments: Sequence[int]) -> Mapping[int, float | None]:
 
 
 def shown(actor: Actor, promotions: Sequence[int]) -> list[Ahead]:
-    """These promotions in this order, as the actor may see them. One query."""
+    """These promotions in this order; all that the actor may not see stand as one for the first of them. One query."""
     if not promotions:
         return []
     inside = permissions.visible_environments(actor)
@@ -77,7 +87,7 @@ def shown(actor: Actor, promotions: Sequence[int]) -> list[Ahead]:
         "release", "environment__application", "environment__phase"
     )
     seen = {one.pk: _seen(one) for one in rows.defer("snapshot", "plan", "target", "left", "release__manifest")}
-    return [seen.get(pk, Ahead(UNSEEN)) for pk in promotions]
+    return list(dict.fromkeys(seen.get(pk, Ahead(UNSEEN)) for pk in promotions))
 
 
 def _seen(promotion: Promotion) -> Ahead:

@@ -298,7 +298,7 @@ def _why(actor: Actor, view: Reader, course: Course) -> Why | None:
             mine = waits_for_me(view, phase.pk, waiting)
             url = f"/approvals/{waiting.id}/" if mine else f"/promotions/{waiting.id}/"
             action = Action("review" if mine else "view", "Review" if mine else "View", url)
-            return why_of(waiting.build.version, phase, verdicts_of(promotion), action)
+            return why_of(waiting.build.version, phase, verdicts_of(promotion, actor), action)
         build = candidate(course, phase)
         if build and not place.open:
             environment = Environment.objects.select_related("application__pipeline", "phase").get(pk=place.environment)

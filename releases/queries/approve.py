@@ -147,7 +147,7 @@ def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
         say=_say(changes),
         changes=len(changes),
         facts=_facts(promotion, before),
-        verdicts=[one for one in open_first(verdicts_of(promotion)) if not one.gate.startswith("approval")]
+        verdicts=[one for one in open_first(verdicts_of(promotion, actor)) if not one.gate.startswith("approval")]
         if pending
         else [],
         differences=diff,

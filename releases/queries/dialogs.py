@@ -14,7 +14,6 @@ from releases.queries.application import course_of, open_first
 from releases.queries.cells import lines
 from releases.queries.courses import candidate
 from releases.queries.differences import against_live, changes_between, differences
-from releases.queries.facts import rules_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
 from releases.queries.progress import Estimate, usual_of
@@ -169,7 +168,6 @@ def rehearse_dialog(environment: Environment) -> RehearseDialog:
         way=back,
         against=against,
         possible=not against,
-        approvals=bool(rules_of(environment)),
     )
 
 

@@ -14,6 +14,7 @@ from releases.queries.facts import Question, facts, rules_of
 from releases.queries.lookups import live_of
 from releases.queries.progress import Estimate, usual_of
 from releases.queries.shared import Named, PromotionLine
+from relman.actors import Actor
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ def shown(environment: Environment, live: Promotion | None, *, may: bool) -> Dri
     )
 
 
-def drift_dialog(environment: Environment, verb: str) -> DriftDialog:
+def drift_dialog(actor: Actor, environment: Environment, verb: str) -> DriftDialog:
     """`verb`: revert or adopt. What would be asked for, what speaks against it, whose place it would take."""
     live = live_of(environment)
     found = shown(environment, live, may=True)
-    question = _question(environment, live, found, verb) if live and found else None
+    question = _question(actor, environment, live, found, verb) if live and found else None
     verdicts = gates.evaluate(facts(question)) if question else []
     failed = gates.state_of(verdicts) == "failed"
     why = "" if question else found.why_not if found else "What runs is what the record says: there is no drift."
@@ -102,7 +103,7 @@ def drift_dialog(environment: Environment, verb: str) -> DriftDialog:
     )
 
 
-def _question(environment: Environment, live: Promotion, found: DriftShown, verb: str) -> Question | None:
+def _question(actor: Actor, environment: Environment, live: Promotion, found: DriftShown, verb: str) -> Question | None:
     """What would be asked of the gates; None: what runs cannot be adopted."""
     if verb == "adopt" and not found.adoptable:
         return None
@@ -118,4 +119,5 @@ def _question(environment: Environment, live: Promotion, found: DriftShown, verb
         rules=[] if ran else rules_of(environment),
         requester=None,
         allow_lower=True,
+        reader=actor,
     )

@@ -16,6 +16,7 @@ from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
 from releases.queries.lookups import live_version
+from relman.actors import Actor
 from relman.clock import now
 
 
@@ -36,12 +37,15 @@ class Question:
     promotion: int | None = None
     seal: str = ""
     at: datetime | None = None
+    reader: Actor | None = None
+    """Whose eyes the answer is for; None: anybody's, so that no earlier phase is named."""
 
 
-def facts_of(promotion: Promotion) -> gates.Facts:
-    """The facts about a promotion that exists, as things are now."""
+def facts_of(promotion: Promotion, reader: Actor | None = None) -> gates.Facts:
+    """The facts about a promotion that exists, as things are now, and as this reader may know them."""
     return facts(
         Question(
+            reader=reader,
             release=promotion.release,
             environment=promotion.environment,
             kind=promotion.kind,
@@ -72,13 +76,13 @@ def facts(question: Question) -> gates.Facts:
         phase=phase.name,
         version=release.version,
         kind=question.kind,
-        earlier=_earlier(phases, phase, reached, application.slug),
+        earlier=_earlier(phases, phase, reached, application.slug, question.reader),
         succeeded_here=phase.pk in reached,
         live_version=live,
         lower=bool(live) and release.precedence < precedence,
         allow_lower=question.allow_lower,
         prerelease=parsed.prerelease,
-        prerelease_ends=_prerelease_ends(phases, phase, application.pipeline.prerelease_until_id),
+        prerelease_ends=_prerelease_ends(phases, phase, application.pipeline.prerelease_until_id, question.reader),
         withdrawn=release.withdrawn,
         withdrawn_reason=release.withdrawn_reason,
         artifact_problem=_artifact(release),
@@ -113,9 +117,12 @@ def _reached(release: Release) -> frozenset[int]:
     return frozenset(done.order_by().values_list("environment__phase_id", flat=True).distinct())
 
 
-def _earlier(phases: Sequence[Phase], here: Phase, reached: frozenset[int], application: str) -> list[gates.Earlier]:
+def _earlier(
+    phases: Sequence[Phase], here: Phase, reached: frozenset[int], application: str, reader: Actor | None
+) -> list[gates.Earlier]:
     """The phases before this one. Without an environment a phase is not used by the application."""
     before = [phase for phase in phases if phase.position < here.position]
+    seen = permissions.access(reader) if reader else permissions.Access()
     used = set(
         Environment.objects.filter(application__slug=application, phase__in=before).values_list("phase_id", flat=True)
     )
@@ -130,15 +137,18 @@ def _earlier(phases: Sequence[Phase], here: Phase, reached: frozenset[int], appl
             reverse("environment", args=[application, phase.slug])
             if phase.pk in used
             else reverse("application", args=[application]),
+            "view" in seen.within(phase.pk),
         )
         for phase in before
     ]
 
 
-def _prerelease_ends(phases: Sequence[Phase], here: Phase, last: int | None) -> str:
+def _prerelease_ends(phases: Sequence[Phase], here: Phase, last: int | None, reader: Actor | None) -> str:
     """The name of the phase where pre-releases stop, when this one lies behind it."""
     end = next((phase for phase in phases if phase.pk == last), None)
-    return end.name if end and here.position > end.position else ""
+    if end is None or here.position <= end.position:
+        return ""
+    return end.name if reader and permissions.can(reader, "view", end) else gates.UNSEEN
 
 
 def _holds(environment: Environment) -> list[gates.Hold]:

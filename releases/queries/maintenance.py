@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
+from phases import permissions
 from releases.models import Maintenance, Promotion
 from releases.queries.ahead import Ahead, going_on, shown
 from releases.queries.places import display
@@ -57,7 +58,7 @@ class Held:
 
 @dataclass(frozen=True)
 class State:
-    """All about it: `running` holds what still runs or cleans up, as the reader may see it."""
+    """All about it, as the reader may see it: what still runs or cleans up, and how many are queued."""
 
     held: Held | None
     running: list[Ahead]
@@ -75,8 +76,11 @@ class State:
             return "There is no maintenance: promotions start as they come."
         if not self.running:
             return "Safe to stop: nothing runs."
+        seen = sum(one.promotion is not None for one in self.running)
+        if not seen:
+            return "Something still runs that you may not see."
         names = listed([one.text for one in self.running], 6)
-        return f"{len(self.running)} {'runs' if len(self.running) == 1 else 'run'}: {names}."
+        return f"{seen} {'runs' if seen == 1 else 'run'}: {names}."
 
 
 def current() -> Subquery:
@@ -99,4 +103,5 @@ def held_now() -> Held | None:
 def state(actor: Actor) -> State:
     """Whether it is on, and what still runs: four queries, however much has ended."""
     going = [one.id for one in going_on()]
-    return State(held_now(), shown(actor, going), Promotion.objects.filter(status="queued").count())
+    queued = Promotion.objects.filter(status="queued", environment__in=permissions.visible_environments(actor))
+    return State(held_now(), shown(actor, going), queued.count())

@@ -110,7 +110,7 @@ def _pending(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
     if move.status in statuses.ACTIVE:
         return _running(view, move)
     if move.status == "queued":
-        return _queued(view, course.places[phase.pk], move)
+        return _queued(view, course.places[phase.pk], phase, move)
     return _waiting(view, course, phase, move)
 
 
@@ -137,8 +137,12 @@ def _running(view: Reader, move: Move) -> Next:
     return Next("running", text, since=move.started_at, action=Action("watch", "Watch", _promotion(move)))
 
 
-def _queued(view: Reader, place: Place, move: Move) -> Next:
+def _queued(view: Reader, place: Place, phase: Phase, move: Move) -> Next:
     front = next((one for one in place.open if one.id != move.id and one.status in statuses.ACTIVE), None)
+    if place.holds and front is None:  # it was queued before; its start asks, and it waits
+        return Next(
+            "locked", _locked(place, phase), since=move.queued_at, action=Action("view", "View", _promotion(move))
+        )
     front = front or next((one for one in place.open if one.status == "queued" and _turn(one) < _turn(move)), None)
     text = f"Queued behind **{front.build.version}**" if front else f"**{move.build.version}** starts in a moment"
     if view.maintenance:
@@ -329,12 +333,14 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
         phase=phase.name,
         version=build.version,
         kind=move.kind if move else "deploy",
-        earlier=[_earlier(course, one, one.pk in reached) for one in course.phases if one.position < phase.position],
+        earlier=[
+            _earlier(view, course, one, one.pk in reached) for one in course.phases if one.position < phase.position
+        ],
         succeeded_here=phase.pk in reached,
         live_version=live.build.version if live else "",
         lower=bool(live and build.precedence < live.build.precedence),
         prerelease=build.channel != "stable",
-        prerelease_ends=stop.name if stop and phase.position > stop.position else "",
+        prerelease_ends=_stop(view, stop) if stop and phase.position > stop.position else "",
         withdrawn=build.withdrawn,
         missing_keys=_missing(view, place, build, move),
         environment_problems=problems_of(phase.name, place.findings, place.checked_at),
@@ -380,9 +386,13 @@ def _holds(course: Course, phase: Phase, place: Place) -> list[gates.Hold]:
     ]
 
 
-def _earlier(course: Course, phase: Phase, reached: bool) -> gates.Earlier:
+def _stop(view: Reader, last: Phase) -> str:
+    return last.name if view.may("view", last.pk) else gates.UNSEEN
+
+
+def _earlier(view: Reader, course: Course, phase: Phase, reached: bool) -> gates.Earlier:
     link = f"/apps/{course.application.slug}/{phase.slug}/" if phase.pk in course.places else ""
-    return gates.Earlier(phase.name, phase.optional, reached, [], link)
+    return gates.Earlier(phase.name, phase.optional, reached, [], link, view.may("view", phase.pk))
 
 
 def _promotion(move: Move) -> str:

@@ -24,9 +24,9 @@ class Preview:
     reason: str
 
 
-def verdicts_of(promotion: Promotion) -> list[gates.Verdict]:
-    """What the gates say of a promotion now."""
-    return gates.evaluate(facts_of(promotion))
+def verdicts_of(promotion: Promotion, reader: Actor | None = None) -> list[gates.Verdict]:
+    """What the gates say of a promotion now, as the reader may know it."""
+    return gates.evaluate(facts_of(promotion, reader))
 
 
 def kind_of(release: Release, live: Promotion | None, *, rollback: bool) -> str:
@@ -58,6 +58,7 @@ def preview(
         rules=[] if kind == "rollback" else rules_of(environment),
         requester=actor.user.pk if actor.user else None,
         allow_lower=allow_lower,
+        reader=actor,
     )
     verdicts = gates.evaluate(facts(question))
     right = "roll_back" if kind == "rollback" else "promote"

@@ -131,7 +131,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
     selected = at_fault if step is None else step
     pending = promotion.status in statuses.PENDING
     made = decisions(promotion)
-    verdicts = open_first(verdicts_of(promotion)) if pending else []
+    verdicts = open_first(verdicts_of(promotion, actor)) if pending else []
     return PromotionPage(
         promotion=_head(actor, promotion, made),
         pill=_pill(promotion, verdicts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
@@ -25,7 +25,10 @@ FORESEEN = 100
 
 @dataclass(frozen=True)
 class Queue:
-    """`estimate`: seconds until it starts, None: not known. `position`: None while it waits for its gates."""
+    """`estimate`: seconds until it starts, None: not known. `position`: None while it waits for its gates.
+
+    Place, length and more count what the reader may see: how much others have queued is theirs to know.
+    """
 
     text: str
     position: int | None = None
@@ -68,27 +71,37 @@ def queue_of(actor: Actor, promotion: Promotion) -> Queue | None:
     if promotion.status not in statuses.PENDING:
         return None
     line, going, slots = turns.line(), ahead.going_on(), ahead.workers()
-    before, position = _before(line, promotion)
+    before, queued = _before(line, promotion)
     here = promotion.environment_id
     beside = [one.id for one in going if one.environment == here]
     beside += [turn.id for turn in before if turn.environment == here]
-    front = beside or (_elsewhere(before, going, slots) if position else [])
+    front = beside or (_elsewhere(before, going, slots) if queued else [])
     held = maintenance.held_now()
     estimate = None
-    if position and held is None and len(before) <= FORESEEN:
+    if queued and held is None and len(before) <= FORESEEN:
         estimate = _estimate(promotion, before, going, slots)
-    named = ahead.shown(actor, front[:SHOWN])
-    text = held.text if held else _text(promotion, named, len(front), slots, bool(beside))
-    tail = _when(estimate, bool(front)) if position and held is None and slots else ""
-    return Queue(f"{text} {tail}".strip(), position, len(line), named, len(front) - len(named), estimate)
+    seen = ahead.seen_of(actor, [*line, *going])
+    named, more = _named(actor, front, seen)
+    text = held.text if held else _text(promotion, named, len(named) + more, slots, bool(beside))
+    tail = _when(estimate, bool(front)) if queued and held is None and slots else ""
+    position = 1 + sum(turn.id in seen for turn in before) if queued else None
+    return Queue(f"{text} {tail}".strip(), position, sum(turn.id in seen for turn in line), named, more, estimate)
 
 
-def _before(line: Sequence[turns.Turn], promotion: Promotion) -> tuple[list[turns.Turn], int | None]:
-    """Those whose turn is before, and its place in line; who still waits would come behind all of its environment."""
+def _before(line: Sequence[turns.Turn], promotion: Promotion) -> tuple[list[turns.Turn], bool]:
+    """Those whose turn is before, and whether it is in line; who still waits comes behind all of its environment."""
     place = next((index for index, turn in enumerate(line) if turn.id == promotion.pk), None)
     if place is not None:
-        return list(line[:place]), place + 1
-    return [turn for turn in line if turn.environment == promotion.environment_id], None
+        return list(line[:place]), True
+    return [turn for turn in line if turn.environment == promotion.environment_id], False
+
+
+def _named(actor: Actor, front: Sequence[int], seen: Collection[int]) -> tuple[list[Ahead], int]:
+    """The first in front, as the reader may see them, and how many more of those there are."""
+    known = [pk for pk in front if pk in seen]
+    hidden = next((pk for pk in front if pk not in seen), None)
+    chosen = {*known[:SHOWN], hidden}
+    return ahead.shown(actor, [pk for pk in front if pk in chosen]), max(0, len(known) - SHOWN)
 
 
 def _elsewhere(before: Sequence[turns.Turn], going: Sequence[Going], slots: int) -> list[int]:

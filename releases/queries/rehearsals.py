@@ -90,7 +90,6 @@ class RehearseDialog:
     way: WayBack
     against: list[str]
     possible: bool
-    approvals: bool
 
 
 def newest(environment: Environment, actor: Actor | None = None) -> Rehearsed | None:

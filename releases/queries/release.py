@@ -302,7 +302,7 @@ def _pending(
         since=live.release.version if live else None,
         differences=diff,
         unchanged=same,
-        verdicts=open_first(verdicts_of(promotion)) if pending else [],
+        verdicts=open_first(verdicts_of(promotion, actor)) if pending else [],
         approvers=seats(actor, promotion),
         promotion=move.id,
         primary=primary,

@@ -24,7 +24,7 @@ LONGEST = 1000
 """Of the line, as far as pages look."""
 
 _LINE = """
-    SELECT p.id, p.environment_id, e.application_id, p.emergency_at, p.plan_version,
+    SELECT p.id, p.environment_id, e.application_id, e.phase_id, p.emergency_at, p.plan_version,
            row_number() OVER (PARTITION BY p.environment_id ORDER BY p.emergency_at NULLS LAST, p.id) AS place
       FROM releases_promotion p JOIN phases_environment e ON e.id = p.environment_id
      WHERE p.status = 'queued'
@@ -39,7 +39,7 @@ _STARTABLE = """
                           AND busy.cleanup = 'due' AND busy.lease_until >= now())
 """
 _TURNS = """
-    SELECT id, environment_id, application_id, emergency_at,
+    SELECT id, environment_id, application_id, phase_id, emergency_at,
            row_number() OVER (PARTITION BY application_id ORDER BY emergency_at NULLS LAST, place, id) AS turn,
            (SELECT max(e.served_at) FROM phases_environment e WHERE e.application_id = chosen.application_id) AS served
       FROM chosen
@@ -47,7 +47,7 @@ _TURNS = """
 _ORDER = "emergency_at NULLS LAST, turn, served NULLS FIRST, id"
 LINE = f"""
     WITH chosen AS ({_LINE}), turns AS ({_TURNS})
-    SELECT id, environment_id, application_id, emergency_at FROM turns ORDER BY {_ORDER} LIMIT %(limit)s
+    SELECT id, environment_id, application_id, emergency_at, phase_id FROM turns ORDER BY {_ORDER} LIMIT %(limit)s
 """  # noqa: S608 - constants of this file
 DUE = f"""
     WITH line AS ({_LINE}), chosen AS ({_STARTABLE}), turns AS ({_TURNS}), going AS (
@@ -76,6 +76,7 @@ class Turn:
     environment: int
     application: int
     emergency_at: datetime | None = None
+    phase: int = 0
 
 
 def due(rung: int) -> list[tuple[int, int]]:

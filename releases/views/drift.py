@@ -46,7 +46,7 @@ def _answer(
         f"{name}.html",
         filled(request, forms.Reason),
         act,
-        lambda: queries.drift_dialog(found, name),
+        lambda: queries.drift_dialog(actor, found, name),
         title=f"{name.capitalize()} {found.application.name} in {found.phase.name}",
         back=back,
         trail=[(reverse("application", args=[application]), found.application.name), (back, found.phase.name)],

@@ -13,6 +13,7 @@ from phases.models import Environment, Role
 from releases import actions, gates, queries
 from releases.queries.courses import candidate, load
 from releases.queries.next import facts
+from releases.queries.offers import preview
 from relman.actors import Actor
 from relman.words import WEEKDAYS
 from tests import factories
@@ -160,6 +161,39 @@ def test_a_lock_blocks(shop):
     assert found["qa"].pending is None
 
 
+def test_what_is_queued_under_a_lock_names_it_instead_of_a_moment(shop):
+    promotion = shop.ask(shop.release(), "dev")
+    assert "starts in a moment" in tiles(shop)[1].next.text
+    places.lock(shop.environments["dev"], actor=shop.actor("devops"), reason="Cleaning up.")
+    promotion.refresh_from_db()
+    assert promotion.status == "queued"
+    row = tiles(shop)[1]
+    assert (row.next.kind, row.next.text) == ("locked", "**Dev** is locked by **Shop Devops**: Cleaning up")
+    assert row.next.action.url == f"/promotions/{promotion.pk}/"
+
+
+def test_a_phase_that_one_may_not_see_is_not_named_by_a_gate(shop):
+    release = shop.release("1.0.0-rc.1")
+    places.edit_pipeline(shop.pipeline, actor=shop.actor("devops"), prerelease_until=shop.phase("dev"))
+
+    def said(role):
+        actor = shop.actor(role)
+        verdicts = preview(release, queries.get_environment(actor, "shop", "qa"), actor=actor).verdicts
+        return {one.gate: one for one in verdicts if one.state == "failed"}
+
+    shown, hidden = said("developer"), said("stakeholder")
+    assert shown["order"].reason == "Shop 1.0.0-rc.1 has not succeeded in Dev yet." and shown["order"].who
+    assert hidden["order"].reason == "Shop 1.0.0-rc.1 has not succeeded in an earlier phase yet."
+    assert (hidden["order"].who, hidden["order"].link) == ([], "")
+    assert shown["version"].reason.endswith("pre-releases stop at Dev.")
+    assert hidden["version"].reason.endswith("pre-releases stop at an earlier phase.")
+    places.edit_pipeline(shop.pipeline, actor=shop.actor("devops"), prereleases_everywhere=True)
+    shop.bring(release, "dev", "qa")
+    passed = {role: preview(release, shop.environments["stage"], actor=shop.actor(role)) for role in factories.ROLES}
+    assert passed["developer"].verdicts[0].reason == "It has passed Dev and QA."
+    assert passed["stakeholder"].verdicts[0].reason == "It has passed an earlier phase and QA."
+
+
 def test_a_locked_phase_blocks_and_is_named(shop):
     shop.release()
     places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Cleaning up.")
@@ -229,7 +263,7 @@ def test_the_board_asks_the_gates_as_the_verbs_do(shop):
         place = course.places[phase.pk]
         for move in place.open:
             ours = gates.evaluate(facts(view, course, phase, move.build, move))
-            theirs = queries.verdicts_of(queries.get_promotion(actor, move.id))
+            theirs = queries.verdicts_of(queries.get_promotion(actor, move.id), actor)
             assert [(one.gate, one.state, one.reason) for one in ours] == [
                 (one.gate, one.state, one.reason) for one in theirs
             ]

@@ -72,10 +72,17 @@ def test_what_runs_finishes_and_then_it_is_safe_to_stop(shop):
     assert not state(shop).safe
 
 
-def test_what_one_may_not_see_is_counted_and_not_named(shop):
+def test_what_one_may_not_see_is_neither_named_nor_counted(shop):
     assert lease.claim(shop.ask(shop.release(), "dev").pk) is not None
+    other = factories.beside(shop, "other")
+    assert lease.claim(other.ask(other.release(), "dev").pk) is not None
     begin(shop)
-    assert state(shop, "stakeholder").text == "1 runs: another promotion."
+    shop.ask(shop.release("1.1.0"), "dev")
+    unseen = state(shop, "stakeholder")
+    assert (unseen.text, unseen.queued, len(unseen.running)) == ("Something still runs that you may not see.", 0, 1)
+    assert not unseen.safe
+    whole = state(shop, "admin")
+    assert whole.text.startswith("2 run: ") and whole.queued == 1
 
 
 def test_what_was_held_starts_in_order(shop, bell):

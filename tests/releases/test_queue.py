@@ -101,17 +101,18 @@ def test_workers_that_are_busy_are_in_front_too(shop, busy):
     assert found.estimate is not None and 30 < found.estimate <= 40
 
 
-def test_what_one_may_not_see_is_another_promotion(shop, busy):
+def test_of_what_one_may_not_see_not_even_the_number_is_told(shop, busy):
     Promotion.objects.filter(pk=busy[0].pk).update(started_at=Now())
     stranger = factories.shop("team")
     asked = stranger.ask(stranger.release(), "dev")
     sweep.beat("worker", 1)
     found = queries.queue_of(stranger.actor("developer"), asked)
     assert found is not None
-    assert found.in_front and {(one.text, one.promotion, one.version) for one in found.in_front} == {
-        ("another promotion", None, None)
-    }
-    assert "Shop" not in found.text
+    assert [(one.text, one.promotion, one.version) for one in found.in_front] == [("what you may not see", None, None)]
+    assert (found.position, found.length, found.more) == (1, 1, 0)
+    assert "in front of it is what you may not see." in found.text
+    whole = queries.queue_of(stranger.actor("admin"), asked)
+    assert whole is not None and whole.length == 3 and all(one.promotion for one in whole.in_front)
 
 
 def test_who_waits_for_a_gate_has_no_place_and_sees_what_it_comes_behind(shop, busy):

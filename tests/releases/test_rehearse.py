@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phases import actions as places
+from phases.models import Grant, Role
 from releases import actions, storage
 from releases.engine import ending, rehearsing, runner
 from releases.models import Hold, Promotion, Rehearsal
@@ -159,6 +160,27 @@ def test_a_worker_that_dies_at_the_end_asks_for_the_way_forward_once(shop, two, 
     rehearsing.all_open()
     assert done.state == "passed"
     assert Promotion.objects.filter(comment__startswith="Rehearsal of a rollback: forward").count() == 1
+
+
+def test_nobody_goes_forward_in_the_name_of_who_may_not_any_more(shop, two):
+    asked = rehearse(shop)
+    grants = Grant.objects.filter(user=shop.people["qa-engineer"], phase=shop.phase("qa"))
+    places.revoke(grants.get(), actor=shop.actor("devops"))
+    done = finish(asked)
+    assert (done.state, done.forth) == ("stopped", None)
+    assert done.reason.startswith("The way back worked. Shop Qa Engineer may not go forward in QA any more")
+    assert done.reason.endswith("1.1.0 is not brought again. Who may: Developer, QA engineer, Release manager.")
+
+
+def test_the_way_forward_asks_for_no_approval_of_what_ran_a_moment_ago(shop, two):
+    for release in two:
+        shop.bring(release, "stage")
+    role = Role.objects.get(slug="qa-engineer")
+    rule = places.set_rule(shop.phase("stage"), actor=shop.actor("devops"), name="quality", role=role)
+    done = finish(rehearse(shop, "release-manager", "stage"))
+    assert (done.state, done.forth.status, done.forth.rules) == ("passed", "succeeded", [])
+    again = shop.ask(shop.release("1.1.0"), "stage")  # anybody else's wish for the same release is asked about
+    assert [one["name"] for one in again.rules] == [rule.name]
 
 
 def test_of_a_hotfix_below_what_ran_before(shop, two):

@@ -230,3 +230,14 @@ def test_the_choice_is_made_on_the_phase_and_recorded(shop):
     places.set_phase(shop.phase("live"), actor=shop.actor("devops"), auto_rollback=True)
     event = Event.objects.filter(verb="phase.edited").latest("pk")
     assert (event.before, event.after) == ({"auto_rollback": False}, {"auto_rollback": True})
+
+
+def test_the_comment_of_a_way_back_quotes_no_secret(migrating):
+    dev, devops = migrating.environments["dev"], migrating.actor("devops")
+    places.set_configuration(dev, {"KEY": {"value": "tell-nobody-1", "secret": True}}, actor=devops)
+    steps = [*MIGRATES, {"do": "fail", "when": "verify", "reason": "It printed tell-nobody-1 and died."}]
+    failed = run(sick(migrating, steps=steps))
+    back = answers().get()
+    assert failed.status == "failed" and "It printed" in back.comment
+    written = [back.comment, failed.reason, *Event.objects.values_list("detail", flat=True)]
+    assert not [text for text in written if "tell-nobody-1" in text]

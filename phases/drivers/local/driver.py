@@ -162,10 +162,12 @@ class LocalDriver:
         """The last lines that the deployed application wrote. Secrets are for the caller to mask."""
         return logs.last_lines(self._layout.place(target.environment), lines, promotion)
 
-    def restore(self, target: Target, wanted: Sequence[int]) -> Mapping[int, list[str]]:
-        """Bring up what the record says; other promotions' instances are stopped. Raises Transient when busy."""
+    def restore(self, target: Target, wanted: Sequence[int], epoch: int) -> Mapping[int, list[str]]:
+        """Bring up what the record says; other promotions' instances are stopped. Raises Transient when busy.
+
+        Fenced when somebody newer has been here: what is wanted was read before, and what came since is not in it."""
         place = self._layout.make_place(target.environment)
-        with file_lock(place.control / "lock"):
+        with Fence(place.control).held(epoch):
             return self._running.restore(place, set(wanted))
 
     def remove(self, target: Target) -> None:

@@ -114,9 +114,18 @@ def test_after_a_reboot_the_record_is_brought_up(machine: Installation, wait: Wa
     kill_supervisor(machine)
     for pid in pids:
         os.kill(int(pid), signal.SIGKILL)
-    assert machine.driver.restore(context.target, [context.promotion]) == {1: addresses}
+    assert machine.driver.restore(context.target, [context.promotion], context.epoch) == {1: addresses}
     wait(lambda: machine.probe(context).healthy)
     assert fetch(addresses[0], "/pid") not in pids
+
+
+def test_nothing_is_restored_once_somebody_newer_has_been_there(machine: Installation) -> None:
+    context, _, _ = running(machine)
+    newer = replace(context, promotion=2, epoch=2)
+    machine.deploy(newer)
+    with pytest.raises(Fenced):  # whoever asks has not heard of promotion 2, and would stop it
+        machine.driver.restore(context.target, [1], 1)
+    assert sorted(one.promotion for one in machine.driver.instances(context.target)) == [1, 2]
 
 
 def test_restoring_moves_an_instance_whose_port_was_taken_and_stops_what_is_not_wanted(machine: Installation) -> None:
@@ -130,7 +139,7 @@ def test_restoring_moves_an_instance_whose_port_was_taken_and_stops_what_is_not_
     with started(["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", port]) as thief:
         while not processes.listens(int(port), [thief.pid]):
             time.sleep(0.02)
-        restored = machine.driver.restore(context.target, [1])
+        restored = machine.driver.restore(context.target, [1], 2)
         assert list(restored) == [1] and restored[1] != addresses
         assert machine.probe(context).healthy
     assert [one.promotion for one in machine.driver.instances(context.target)] == [1]

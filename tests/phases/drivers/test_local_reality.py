@@ -197,5 +197,5 @@ def test_what_the_supervisor_has_forgotten_may_be_brought_back(local: Installati
     local.driver._supervisor.remove(record.name, instances.run_of(local.place(context.target), record.name))
     found = seen(local, context)
     assert (found.running, found.lost) == (0, True)
-    local.driver.restore(context.target, [context.promotion])
+    local.driver.restore(context.target, [context.promotion], context.epoch)
     until(lambda: kind(local, context) == "")
