@@ -116,6 +116,9 @@ class EditApplication(Body):
     ticket_url = serializers.CharField(
         max_length=300, required=False, allow_blank=True, help_text="Where tickets are, with {ticket} for their name"
     )
+    owner = serializers.CharField(
+        max_length=150, required=False, help_text="User name of somebody who sees the pipeline"
+    )
 
 
 class EditEnvironment(Body):

@@ -74,3 +74,17 @@ def test_make_alone_lists_what_there_is() -> None:
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = re.findall(r"^  make ([a-z-]+)", done.stdout, re.MULTILINE)
     assert {"demo", "demo-reset", "test", "lint", "format", "bench", "lock"} <= set(listed)
+
+
+def tracked() -> list[Path]:
+    """What the repository holds; nothing where it is an unpacked archive without one."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    names = listed.stdout.decode().split("\0") if listed.returncode == 0 else []
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def test_no_file_holds_what_a_merge_left_open() -> None:
+    marks = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: .*)?$", re.MULTILINE)
+    assert marks.search(b"a\n" + b"<" * 7 + b" HEAD\n") and not marks.search(b"=======\n")
+    found = [path for path in tracked() if b"\0" not in (text := path.read_bytes()) and marks.search(text)]
+    assert found == []

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from phases import permissions
-from phases.models import Phase, Pipeline
+from phases.models import Phase, Pipeline, User
 from relman.actors import Actor
 from relman.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -35,6 +35,17 @@ def require_team(actor: Actor, pipeline: Pipeline, what: str) -> None:
         f"Who may: {', '.join(roles) or 'Administrator'}.",
         roles=roles or ["Administrator"],
     )
+
+
+def member(pipeline: Pipeline, username: str) -> User:
+    """An active person who sees a phase of the pipeline. Invalid for anybody else, whether there is such an account
+    or not."""
+    for phase in pipeline.phases.all():
+        found: User | None = permissions.people_who_can("view", phase).filter(username=username).first()
+        if found is not None:
+            return found
+    said = f"Nobody who sees {pipeline.name} has the user name “{username[:150]}”."
+    raise Invalid(said, fields={"owner": [said]})
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from relman.audit import record, recorded
 from relman.errors import Conflict, Invalid
 from relman.live import publish_on_commit
 
-from .checks import changed, cleaned, renumber, require_team, unique
+from .checks import changed, cleaned, member, renumber, require_team, unique
 
 
 @recorded("pipeline.created")
@@ -342,9 +342,12 @@ def edit_application(
     description: str | None = None,
     repository: str | None = None,
     ticket_url: str | None = None,
-    owner: User | None = None,
+    owner: User | str | None = None,
 ) -> Application:
-    """Change an application's words. Its short name and pipeline stay: addresses and history use them."""
+    """Change an application's words. Its short name and pipeline stay: addresses and history use them.
+
+    `owner`: an account, or the user name of somebody who sees the pipeline.
+    """
     permissions.require_application(actor, application)
     require_team(actor, application.pipeline, f"change the application {application.name}")
     given = {
@@ -352,7 +355,7 @@ def edit_application(
         "description": description,
         "repository": repository,
         "ticket_url": ticket_url,
-        "owner": owner,
+        "owner": member(application.pipeline, owner) if isinstance(owner, str) else owner,
     }
     before, after = changed(application, given)
     if after:

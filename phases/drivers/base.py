@@ -215,6 +215,8 @@ class Observation:
     """The artifact (hex) whose files are there; empty: files of no known artifact. None: they were not compared."""
     changed: Sequence[str] = ()
     """Files that are not those of the expected artifact, a few of them."""
+    unread: int = 0
+    """Files that this look had no time to compare: what it does not say of files is no word that they are unchanged."""
     stranger: str = ""
     """A sentence about a process that RelMan did not start and that stands in for the application."""
     restarts: int = 0

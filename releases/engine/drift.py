@@ -94,6 +94,8 @@ def _may_judge(row: Environment, promotion: Promotion) -> bool:
 def _judge(row: Environment, promotion: Promotion, look: Look) -> dict[str, Any]:
     """What the look changes: nothing, a doubt, or after a second one in a row the drift itself."""
     kept, found = reality.of_json(row.drift), look.drift
+    if found is None and look.seen and look.seen.unread and "files" in (kept.kind if kept else "", *_doubted(row)):
+        return {}  # it has not read all files: neither does such a difference end, nor the doubt about one
     if _key(kept) == _key(found):
         return {"doubt": {}} if row.doubt else {}
     doubt = {"key": _key(found)}
@@ -102,6 +104,12 @@ def _judge(row: Environment, promotion: Promotion, look: Look) -> dict[str, Any]
     _tell(row, promotion, found, "" if found else "What runs is what the record says again.")
     since = row.drift_since if kept and found else Now() if found else None
     return {"doubt": {}, "drift": found.as_json() if found else {}, "drift_since": since}
+
+
+def _doubted(row: Environment) -> list[str]:
+    """The kind of difference that the look before has seen, if any."""
+    key = row.doubt.get("key")
+    return [key[0]] if key else []
 
 
 def _key(drift: reality.Drift | None) -> list[Any] | None:

@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _decisions(commands)
     _reading(commands)
     _configuration(commands)
+    _locks(commands)
     _maintenance(commands)
     return top
 
@@ -273,6 +274,15 @@ def _configuration(commands: Commands) -> None:
     change.add_argument("values", nargs="*", metavar="KEY=VALUE", help="plain values")
     change.add_argument("--secret", metavar="KEY", help="read this key's value from stdin, and keep it encrypted")
     change.add_argument("--remove", metavar="KEY", action="append", default=[], help="remove this key (repeatable)")
+
+
+def _locks(commands: Commands) -> None:
+    lock = commands.add("lock", "lock:lock", "Hold every promotion into an environment, or into a whole phase.")
+    unlock = commands.add("unlock", "lock:unlock", "Release such a lock: what it held goes on, in order.")
+    for command in (lock, unlock):
+        command.add_argument("where", metavar="APPLICATION|PIPELINE/PHASE", help="PIPELINE/PHASE: for all applications")
+        command.add_argument("phase", nargs="?", help="with an application: which of its environments")
+    lock.add_argument("--reason", required=True, help="why; whoever waits reads it")
 
 
 def _maintenance(commands: Commands) -> None:

@@ -90,9 +90,16 @@ def test_a_pipeline_and_an_application_are_changed_by_what_is_named(shop):
     words = {"repository": "https://git.example.org/shop", "ticket_url": "https://tickets.example.org/{ticket}"}
     one = good(devops.patch("applications/shop/", words))
     assert {name: one[name] for name in ("name", *words)} == {"name": "Shop", **words}
+    owned = good(devops.patch("applications/shop/", {"owner": "shop-developer"}))
+    assert owned["owner"]["username"] == "shop-developer"
+    said = refused(devops.patch("applications/shop/", {"owner": "admin"}), 400)["detail"]
+    assert said == refused(devops.patch("applications/shop/", {"owner": "nobody"}), 400)["detail"].replace(
+        "nobody", "admin"
+    )
+    refused(as_(shop, "developer").patch("applications/shop/", {"owner": "nobody"}), 403)
     verbs = Event.objects.filter(outcome="done", verb__in=("pipeline.edited", "application.edited"))
     assert {event.actor_name for event in verbs} == {"Shop Devops"}
-    assert [event.verb for event in verbs.order_by("pk")] == 2 * ["pipeline.edited"] + ["application.edited"]
+    assert [event.verb for event in verbs.order_by("pk")] == 2 * ["pipeline.edited"] + 2 * ["application.edited"]
 
 
 def test_an_environment_is_sized_by_those_who_may(shop):

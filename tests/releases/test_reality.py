@@ -121,6 +121,19 @@ def test_drift_begins_with_the_second_look_and_ends_likewise(live):
     assert events("environment.drift_ended").count() == 1
 
 
+def test_files_that_a_look_had_no_time_for_are_no_sign_that_they_are_unchanged(live):
+    script(live, "dev", digest="", changed=["app.py"])
+    look(live, "dev")
+    script(live, "dev", unread=40_000)
+    assert look(live, "dev", 2).doubt["key"][0] == "files"  # the doubt stays until all of them were read
+    script(live, "dev", digest="", changed=["app.py"])
+    assert look(live, "dev").drift["kind"] == "files"
+    script(live, "dev", unread=40_000)
+    assert look(live, "dev", 3).drift["kind"] == "files"
+    script(live, "dev")
+    assert look(live, "dev", 2).drift == {}
+
+
 def test_flapping_is_no_event(live):
     for _ in range(3):
         script(live, "dev", version="1.1.0")

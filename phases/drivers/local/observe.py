@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phases.drivers.base import Expected, Instance, Observation, Probe, Target
@@ -39,15 +39,16 @@ def observe(
     if not subject:
         return Observation(sentence="Nothing runs.", lost=True)
     looks = [_look(target, place, record, programs, expected, deadline) for record in subject]
-    digest, changed = _files(place, subject, expected, deadline)
+    files = _files(place, subject, expected, deadline)
     healthy, sentence = _health(looks)
     return Observation(
         running=sum(look.own for look in looks),
         healthy=healthy,
-        sentence=sentence,
+        sentence=f"{sentence}{_unread(files.unread)}",
         version=_version([look.version for look in looks], expected.version),
-        digest=digest,
-        changed=changed,
+        digest=files.digest,
+        changed=files.changed,
+        unread=files.unread,
         stranger=next((_stranger(look.instance) for look in looks if look.stranger), ""),
         restarts=sum(look.instance.restarts for look in looks),
         lost=any(look.lost for look in looks) and not any(look.own for look in looks),
@@ -101,16 +102,19 @@ def _version(said: Sequence[str | None], expected: str) -> str | None:
     return next((version for version in known if version != expected), known[0] if known else None)
 
 
-def _files(
-    place: Place, subject: Sequence[Record], expected: Expected, deadline: float
-) -> tuple[str | None, Sequence[str]]:
+def _files(place: Place, subject: Sequence[Record], expected: Expected, deadline: float) -> trees.Compared:
     """Of the release folders that the instances run from, the one that is not as expected."""
-    found: tuple[str | None, Sequence[str]] = (None, ())
+    found, unread = trees.Compared(), 0
     for folder in dict.fromkeys(record.folder for record in subject):
         found = trees.compare(place, Path(folder), deadline)
-        if found[0] not in (None, expected.digest):
+        unread += found.unread
+        if found.digest not in (None, expected.digest):
             break
-    return found
+    return replace(found, unread=unread)
+
+
+def _unread(files: int) -> str:
+    return f" {files:,} of its files were not compared yet; the next look goes on there." if files else ""
 
 
 def _health(looks: Sequence[_Look]) -> tuple[bool, str]:

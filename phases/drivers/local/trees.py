@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ NAMED = 5
 """Changed files that are named."""
 CANDIDATES = 100
 """Other artifacts that changed files are compared with, the newest first."""
+LEAST = 200
+"""Files that each look compares, however little time it has left: so every tree is read through one day."""
+
+_next: dict[str, int] = {}
+"""Folder -> where the next look of this process goes on, when the last one had no time for all of it."""
 
 Note = Mapping[str, Any]
 """digest (of the artifact), files: {path: [size, sha256, change time in ns]}; a link's content is where it leads."""
@@ -47,35 +53,46 @@ def note(place: Place, folder: Path, digest: str, files: Mapping[str, list[Any]]
 
 def forget(place: Place, folder: Path) -> None:
     """The release folder is gone."""
+    _next.pop(str(folder), None)
     _path(place, folder).unlink(missing_ok=True)
 
 
-def compare(place: Place, folder: Path, deadline: float) -> tuple[str | None, list[str]]:
-    """The digest of the artifact whose files are there, and what is not as unpacked.
+@dataclass(frozen=True)
+class Compared:
+    """`digest`: of the artifact whose files are there, None when nothing was noted (it was unpacked by an earlier
+    RelMan). `changed`: what is not as unpacked, a few. `unread`: how many files this look had no time for."""
 
-    None: nothing was noted (it was unpacked by an earlier RelMan). Reads until `deadline` (monotonic); begins somewhere
-    else each time, so that a large tree is read through in several looks.
-    """
+    digest: str | None = None
+    changed: Sequence[str] = ()
+    unread: int = 0
+
+
+def compare(place: Place, folder: Path, deadline: float) -> Compared:
+    """Compare until `deadline` (monotonic); the next look goes on where this one had to stop."""
     try:
         noted: Note = json.loads(_path(place, folder).read_text())
     except (FileNotFoundError, ValueError):
-        return None, []
-    changed = _changed(folder, noted["files"], deadline)
+        return Compared()
+    changed, unread = _changed(folder, noted["files"], deadline)
     if not changed:
-        return str(noted["digest"]), []
-    return _whose(place, folder, noted["digest"], deadline), sorted(changed)[:NAMED]
+        return Compared(str(noted["digest"]), (), unread)
+    return Compared(_whose(place, folder, noted["digest"], deadline), sorted(changed)[:NAMED], unread)
 
 
-def _changed(folder: Path, files: Mapping[str, list[Any]], deadline: float) -> list[str]:
+def _changed(folder: Path, files: Mapping[str, list[Any]], deadline: float) -> tuple[list[str], int]:
+    """What is not as noted, a few; and how many files are left for the next look."""
     names = list(files)
-    begin = time.monotonic_ns() % max(1, len(names))
+    begin = _next.pop(str(folder), 0) % max(1, len(names))
     changed: list[str] = []
-    for name in names[begin:] + names[:begin]:
-        if len(changed) >= NAMED or time.monotonic() > deadline:
-            break
+    for number, name in enumerate(names[begin:] + names[:begin]):
+        if number >= LEAST and time.monotonic() > deadline:
+            _next[str(folder)] = begin + number
+            return changed, len(names) - number
         if not _is(folder / name, files[name]):
             changed.append(name)
-    return changed
+            if len(changed) >= NAMED:
+                break
+    return changed, 0
 
 
 def _whose(place: Place, folder: Path, own: str, deadline: float) -> str:

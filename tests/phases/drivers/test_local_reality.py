@@ -161,13 +161,35 @@ def test_compiled_modules_count_only_where_the_application_cannot_rewrite_them(
     assert set(trees.read(tmp_path)) == {"lib/own.py"}
 
 
-def test_a_large_tree_is_compared_in_several_looks(local: Installation, tmp_path: Path) -> None:
+def test_a_large_tree_is_compared_in_several_looks_that_go_on_where_the_last_one_stopped(
+    local: Installation, tmp_path: Path, monkeypatch: Any
+) -> None:
     context = deployed(local, playground(local, tmp_path))
-    place = local.place(context.target)
+    place, before = local.place(context.target), time.monotonic() - 1
     folder = place.release(context.promotion)
-    assert trees.compare(place, folder, time.monotonic() - 1) == (context.artifact.digest, [])
+    for number in range(30):
+        (folder / f"part-{number:02}").write_text(str(number))
+    own = context.artifact.digest
+    trees.note(place, folder, own, dict(sorted(trees.read(folder).items())))
+    everything = len(list(folder.rglob("*"))) - len([one for one in folder.rglob("*") if one.is_dir()])
+    monkeypatch.setattr(trees, "LEAST", 20)
+    changed = sorted(trees.read(folder))[25]
+    (folder / changed).write_text("by hand")
+    first = trees.compare(place, folder, before)
+    assert (first.digest, first.changed, first.unread) == (own, (), everything - 20)
+    second = trees.compare(place, folder, before)
+    assert (second.digest, second.changed) == ("", [changed])
     trees.forget(place, folder)
-    assert trees.compare(place, folder, time.monotonic() + 5) == (None, [])
+    assert trees.compare(place, folder, time.monotonic() + 5) == trees.Compared()
+
+
+def test_a_look_says_what_it_had_no_time_for(local: Installation, tmp_path: Path, monkeypatch: Any) -> None:
+    context = deployed(local, playground(local, tmp_path))
+    monkeypatch.setattr(trees, "LEAST", 1)
+    expected = Expected(context.promotion, "1.0.0", context.artifact.digest, 1, context.artifact.manifest)
+    found = local.driver.observe(context.target, expected, 0.0)
+    assert (found.changed, found.unread) == ((), len(trees.read(local.place(context.target).release(1))) - 1)
+    assert f"{found.unread} of its files were not compared yet" in found.sentence
 
 
 def test_adopting_gives_what_runs_to_another_promotion_and_back(local: Installation, tmp_path: Path) -> None:

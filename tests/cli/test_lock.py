@@ -1,0 +1,33 @@
+"""Locks, from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from relman.cli import exits
+from tests.cli.conftest import Run
+from tests.cli.server import Api
+
+LOCK = {"reason": "Stocktaking", "by": None, "at": "2026-11-23T20:00:00Z", "released_at": None, "released_by": None}
+PLACES = [
+    (("shop", "live"), "environments/shop/live/", "shop in live"),
+    (("till/live",), "pipelines/till/phases/live/", "All of live"),
+]
+
+
+@pytest.mark.parametrize(("words", "address", "named"), PLACES)
+def test_a_place_is_locked_and_let_go(run: Run, api: Api, words: tuple[str, ...], address: str, named: str) -> None:
+    api.on(f"POST {address}lock/", LOCK, status=201)
+    ran = run("lock", *words, "--reason", "Stocktaking")
+    assert (ran.code, ran.out) == (exits.OK, f"{named} is locked: Stocktaking\n")
+    assert api.asked[-1].body == {"reason": "Stocktaking"}
+    assert run("lock", "--reason", "Stocktaking", *words, "--json").json == LOCK
+    api.on(f"POST {address}unlock/", {**LOCK, "released_at": "2026-11-23T21:00:00Z"})
+    ran = run("unlock", *words)
+    assert ran.code == exits.OK and f"{named} is no longer locked" in ran.out
+
+
+@pytest.mark.parametrize("words", [("lock", "shop", "live"), ("lock", "shop", "--reason", "x"), ("unlock", "/live")])
+def test_without_a_reason_or_a_place_nothing_is_asked(run: Run, api: Api, words: tuple[str, ...]) -> None:
+    assert run(*words).code == exits.USAGE
+    assert api.asked == []
