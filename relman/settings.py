@@ -124,6 +124,8 @@ POOL = {"min_size": 0, "max_size": whole("RELMAN_DATABASE_POOL", 12), "timeout":
 """Reconnecting gives up soon and is begun anew by whoever asks next: else its waits grow while the database is away,
 and go on for minutes after it is back."""
 DATABASES = {"default": database(value("DATABASE_URL", "postgres://localhost/relman"))}
+DATABASE_ROLE = value("RELMAN_DATABASE_ROLE")
+"""Whom `prepare` gives the application's rights, when it is not the owner of the tables who runs web and workers."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "phases.User"

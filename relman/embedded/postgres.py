@@ -20,6 +20,8 @@ from .process import SYSTEM_PATH, Service, StartFailed, tied
 PORT = 5432
 """Only the name of the socket; no network port is opened."""
 USER = DATABASE = "relman"
+APPLICATION = "relman_app"
+"""The role of web and workers; `USER` owns the tables, and migrates."""
 NOBODY = 65534
 """The user number that root takes: initdb wants one that has a name, and every system names this one."""
 NAMESPACE = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
@@ -48,8 +50,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """What DATABASE_URL holds: the socket folder stands percent-encoded as host."""
-        return f"postgres://{USER}@{quote(str(self.sockets), safe='')}:{PORT}/{DATABASE}"
+        """What DATABASE_URL holds for who owns the tables: the socket folder stands percent-encoded as host."""
+        return self._url(USER)
+
+    @property
+    def application_url(self) -> str:
+        """The same for web and workers, who cannot rewrite the record. Their role is there once `prepare` has run."""
+        return self._url(APPLICATION)
+
+    def _url(self, user: str) -> str:
+        return f"postgres://{user}@{quote(str(self.sockets), safe='')}:{PORT}/{DATABASE}"
 
     def service(self) -> Service:
         """Make the cluster on first use, clear what a crash left, and say how to start it. StartFailed: a sentence."""

@@ -17,7 +17,7 @@ from contextlib import closing
 from . import folders
 from .binaries import Missing
 from .place import CHECKOUT, LOOPBACK, Place, claim_ports, held, here
-from .postgres import Postgres
+from .postgres import APPLICATION, Postgres
 from .process import Service, StartFailed, tied
 from .supervisor import Interrupted, Supervisor
 from .valkey import Valkey
@@ -62,8 +62,9 @@ def _start(supervisor: Supervisor, place: Place, applications: Parts, gateway: P
     valkey = Valkey(place.home / "valkey", sockets, environment=place.names)
     supervisor.batch(postgres.service(), valkey.service())
     postgres.create_database()
-    environment = place.environment(postgres.url, valkey.url)
-    supervisor.once("prepare", manage("prepare"), environment)
+    owner = place.environment(postgres.url, valkey.url)
+    supervisor.once("prepare", manage("prepare"), {**owner, "RELMAN_DATABASE_ROLE": APPLICATION})
+    environment = place.environment(postgres.application_url, valkey.url)
     supervisor.batch(*applications(place, environment))
     supervisor.batch(web(place, environment), worker(valkey, environment), *gateway(place, environment))
     if place.demo:

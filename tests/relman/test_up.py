@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from phases.drivers.local.layout import Layout
 from phases.drivers.local.supervisor import Supervisor
+from relman.embedded import folders
+from relman.embedded.postgres import APPLICATION, Postgres
 from tests.installation import ROOT, Installation, free_ports, started, wait_until
 
 SERVICES = {"postgres", "valkey-server", "supervisord.py", "uvicorn", "celery", "caddy"}
@@ -66,8 +69,21 @@ def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Inst
     bystander.wait()
 
 
+def cannot_rewrite_the_record(installation: Installation) -> bool:
+    """Whether web and workers sign in as a role that may not touch what refuses changes of the record."""
+    postgres = Postgres(installation.home / "postgres", folders.run(installation.home))
+    users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'relman' AND pid <> pg_backend_pid()"
+    with psycopg.connect(postgres.url) as owner:
+        assert owner.execute(users).fetchall() == [(APPLICATION,)]
+    with psycopg.connect(postgres.application_url) as role:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            role.execute("ALTER TABLE audit_event DISABLE TRIGGER ALL")
+        return True
+
+
 def test_sigterm_leaves_nothing_and_the_next_start_finds_its_data(installation: Installation) -> None:
     installation.start()
+    assert cannot_rewrite_the_record(installation)
     keys = {path.name: path.read_bytes() for path in (installation.home / "keys").iterdir()}
     assert {"session", "secrets"} <= set(keys)
     assert installation.end(signal.SIGTERM) == 0
