@@ -143,7 +143,7 @@ def age(seconds: float) -> str:
 def duration(seconds: float) -> str:
     """`0.4 s`, `42 s`, `6 min 14 s`, `3 h 5 min`."""
     if seconds < 1:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{max(seconds, 0.1):.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -97,6 +97,7 @@ class About:
     """Who publishes, and how long a release takes (empty until it is measured)."""
 
     publishers: list[str]
+    owner: str = ""
     lead_time: str = ""
 
 
@@ -181,7 +182,7 @@ def application_page(actor: Actor, application: Application) -> ApplicationPage:
         cards=_cards(view, course),
         why=_why(actor, view, course),
         releases=_lines(view, course, newest),
-        about=About(_publishers(course)),
+        about=About(_publishers(course), application.owner.display if application.owner else ""),
         offers=offers_on(view, course),
         next=of_application(view, course),
     )

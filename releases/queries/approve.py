@@ -23,6 +23,7 @@ from relman.actors import Actor
 from relman.audit.models import Event
 from relman.clock import now
 
+READY = "Ready: its artifact is there, its configuration can be read."
 SAID = 5
 """Changes that are said in plain words before the rest."""
 
@@ -111,6 +112,8 @@ class Over:
     words: str
     comment: str
     at: datetime | None
+    said: bool = False
+    """The comment is a person's own words."""
 
 
 @dataclass(frozen=True)
@@ -220,11 +223,12 @@ def _back_text(back: WayBack) -> str:
     """The way back in words, with what practice has shown."""
     if back.release is None:
         return back.sentence
+    sentence = READY if back.ready else back.sentence  # which release stands above it
     if back.rehearsal is None:
-        return f"{back.sentence} It was never rehearsed."
+        return f"{sentence} It was never rehearsed."
     seen, moment = back.rehearsal, now()
     other = "" if seen.pair else ", of other releases"
-    return f"{back.sentence} Last rehearsal{other}, {clock(seen.at, moment)}: {seen.sentence}."
+    return f"{sentence} Last rehearsal{other}, {clock(seen.at, moment)}: {seen.sentence}."
 
 
 def _passed(actor: Actor, promotion: Promotion) -> list[Passed]:
@@ -306,7 +310,7 @@ def _over(promotion: Promotion, made: Sequence[Approval]) -> Over:
     no = next((one for one in made if one.decision == "rejected"), None)
     words = statuses.LOOKS[promotion.status].word
     if no:
-        return Over(no.person.display, words, no.comment, no.at)
+        return Over(no.person.display, words, no.comment, no.at, said=True)
     last = Event.objects.filter(promotion_id=promotion.pk, verb=f"promotion.{promotion.status}").first()
     by = last.actor_name if last and last.actor_id else ""
     return Over(by, words, promotion.reason, promotion.finished_at)

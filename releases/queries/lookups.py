@@ -30,7 +30,7 @@ def visible_releases(actor: Actor) -> QuerySet[Release]:
 
 def get_application(actor: Actor, slug: str) -> Application:
     """The application of this slug. NotFound when it is unknown or invisible."""
-    found = permissions.visible_applications(actor).select_related("pipeline").filter(slug=slug).first()
+    found = permissions.visible_applications(actor).select_related("pipeline", "owner").filter(slug=slug).first()
     if found is None:
         raise NotFound(f"There is no application “{slug[:63]}” that you can see.")
     return found

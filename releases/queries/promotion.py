@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from phases import permissions
 from phases.drivers.base import DriverError
@@ -119,6 +120,7 @@ class PromotionPage:
     retry_notes: list[str]
     seal_holds: bool | None
     timeline: list[Entry]
+    may_resolve: bool = False
     offers: list[Offer] = field(default_factory=list)
 
 
@@ -130,7 +132,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
     at_fault = progress.step.number if progress.step and promotion.status in ("failed", "errored") else 0
     selected = at_fault if step is None else step
     pending = promotion.status in statuses.PENDING
-    made = decisions(promotion)
+    made, offers = decisions(promotion), offers_of(actor, promotion)
     verdicts = open_first(verdicts_of(promotion, actor)) if pending else []
     return PromotionPage(
         promotion=_head(actor, promotion, made),
@@ -156,7 +158,8 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         retry_notes=retry_notes(promotion) if promotion.status in RETRIABLE else [],
         seal_holds=_seal_holds(promotion, made),
         timeline=history.of_promotion(actor, promotion.pk),
-        offers=offers_of(actor, promotion),
+        may_resolve=any(one.name == "resolve" and one.possible for one in offers),
+        offers=offers,
     )
 
 
@@ -229,14 +232,17 @@ def _known(promotion: Promotion, live: Promotion | None, steps: Sequence[StepLin
     facts = []
     if live:
         facts.append(Fact(f"**{phase}** serves **{live.release.version}**", "By the record of what succeeded last"))
+    else:
+        facts.append(Fact(f"Nothing serves in **{phase}**", "Nothing succeeded there yet"))
     done = [one for one in steps if one.state == "succeeded"]
     if done:
         text = ", ".join(one.name.lower() for one in done)
         facts.append(Fact(f"{len(done)} of {len(steps)} steps finished: {text}"))
     doubtful = next((one for one in steps if one.state == "errored"), None)
     if doubtful and doubtful.started_at:
-        tries = "once" if doubtful.attempts == 1 else f"{doubtful.attempts} times"
-        facts.append(Fact(f"Step {doubtful.number}, {doubtful.name.lower()}, was started {tries}"))
+        tries = "once, at" if doubtful.attempts == 1 else f"{doubtful.attempts} times, the last time at"
+        begun = f"{localtime(doubtful.started_at):%H:%M:%S}"
+        facts.append(Fact(f"Step {doubtful.number}, {doubtful.name.lower()}, was started {tries} {begun}"))
     return facts
 
 

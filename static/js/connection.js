@@ -6,10 +6,10 @@ const POLL = 15_000;
 export function connection({ topics, changed, refreshAll, updated }) {
   const mark = document.querySelector("[data-sync]");
   const notice = document.getElementById("lost");
-  const state = { source: null, heard: Date.now(), beats: false, timer: 0, polled: 0, wasOpen: false };
+  const state = { source: null, heard: Date.now(), beats: false, timer: 0, polled: 0, wasOpen: false, ended: false };
 
   function open() {
-    if (document.hidden || state.source) return;
+    if (document.hidden || state.source || state.ended) return;
     const names = topics();
     if (!names.length) return;
     /* What moved between the drawing of the page and now is told first; later openings refresh everything anyway. */
@@ -70,10 +70,10 @@ export function connection({ topics, changed, refreshAll, updated }) {
     }
   }
 
-  function draw(lost) {
+  function draw(lost, word = "Reconnecting, shows") {
     if (!mark || mark.classList.contains("lost") === lost) return;
     mark.classList.toggle("lost", lost);
-    mark.querySelector("[data-sync-word]").textContent = lost ? "Reconnecting, shows" : "Updated";
+    mark.querySelector("[data-sync-word]").textContent = lost ? word : "Updated";
   }
 
   function close() {
@@ -93,9 +93,21 @@ export function connection({ topics, changed, refreshAll, updated }) {
     else {
       state.heard = Date.now();
       open();
-      refreshAll();
+      if (!state.ended) refreshAll();
     }
   });
   addEventListener("pagehide", close);
-  return { open, close, reopen };
+  /* Nothing more will come: the session ended, or the right to look. */
+  function end() {
+    close();
+    state.ended = true;
+    draw(true, "Stopped, shows");
+    const said = document.getElementById("ended");
+    if (!said) return;
+    said.querySelector("[data-ended-at]").textContent = document.querySelector("[data-sync-at]")?.textContent || "";
+    if (notice) notice.hidden = true;
+    said.hidden = false;
+  }
+
+  return { open, close, reopen, end };
 }

@@ -62,7 +62,7 @@ async function fetchAndSwap(url) {
   try {
     const answer = await fetch(url, { headers: { "HX-Request": "true", "X-RelMan-Live": "1" } });
     if (answer.status === 401 || answer.status === 403 || (answer.redirected && answer.url.includes("/signin"))) {
-      line.close();
+      line.end();
       return;
     }
     if (!answer.ok) return;

@@ -137,3 +137,7 @@ def test_a_lost_connection_is_said_and_comes_back(people):
         expect(mark).to_contain_text("Reconnecting, shows")
         page.unroute("**/events/**")
         expect(mark).to_contain_text("Updated")
+        context.clear_cookies()  # the session ends elsewhere: what one sees is no longer kept true
+        page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("#ended")).to_contain_text("This page no longer updates.")
+        expect(mark).to_contain_text("Stopped, shows")

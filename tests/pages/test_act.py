@@ -271,6 +271,35 @@ def test_who_asked_cannot_decide(world, waiting):
     assert not Approval.objects.filter(promotion=waiting).exists()
 
 
+def test_who_comes_too_late_is_told_who_was_first(world, waiting):
+    path = f"/approvals/{waiting}/"
+    seal = Promotion.objects.get(pk=waiting).seal
+    world.browser("qa-engineer").post(path, {"decision": "reject", "comment": "It loses orders."})
+    late = world.browser("business-owner").post(path, {"decision": "approve", "seal": seal, "comment": "Go"})
+    assert late.status_code == 409
+    assert "Your decision was not saved." in text(late) and "Rejected by Shop Qa Engineer" in text(late)
+    assert "“It loses orders.”" in text(late) and "Did not decide" in text(late)
+    assert not Approval.objects.filter(promotion=waiting, person=world.user("business-owner")).exists()
+
+
+def test_what_changed_while_it_was_read_is_not_signed_and_the_comment_stays(world, waiting):
+    path = f"/approvals/{waiting}/"
+    sent = {"decision": "approve", "seal": "0" * 64, "comment": "Looks right"}
+    answer = world.browser("business-owner").post(path, sent)
+    assert answer.status_code == 409
+    assert text(answer).count("Your decision was not saved.") == 1
+    assert "Looks right" in text(answer) and "What you typed is still there." in text(answer)
+
+
+def test_an_expired_request_says_what_stays(world, waiting):
+    Promotion.objects.filter(pk=waiting).update(
+        status="expired", finished_at=Now(), reason="Nobody decided before its deadline."
+    )
+    said = text(world.browser("business-owner").get(f"/approvals/{waiting}/"))
+    assert "so the request expired" in said and "Live stays at 1.0.0." in said and "“Nobody decided" not in said
+    assert 'name="decision"' not in said
+
+
 def test_an_odd_decision_is_no_decision(world, waiting):
     assert world.browser("business-owner").post(f"/approvals/{waiting}/", {"decision": "maybe"}).status_code == 400
 

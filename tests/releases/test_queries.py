@@ -115,6 +115,9 @@ def test_an_errored_promotion_parts_known_from_unknown(shop):
     shown = page(shop, shop.bring(shop.release(), "dev"), "developer")
     assert shown.known and shown.unknown
     assert [offer.name for offer in shown.offers] == ["resolve", "retry"]
+    path = f"/promotions/{shown.promotion.id}/"
+    may, other = (client_of(shop, who).get(path).content.decode() for who in ("developer", "business-owner"))
+    assert "How do you know" in may and "How do you know" not in other and "Somebody else decides." in other
 
 
 def test_a_button_without_the_right_says_who_has_it(shop):
