@@ -35,6 +35,10 @@ BOOK = [
     Leaf("application", "Application, waiting for Live", "release-manager", "/apps/storefront/"),
     Leaf("application-long", "Application with a long name", "developer", f"/apps/{LONG_SLUG}/"),
     Leaf("application-empty", "Application without a release", "developer", "/apps/playground/"),
+    Leaf(
+        "application-configuration", "Application, its configuration by phase", "developer", "/apps/storefront/config/"
+    ),
+    Leaf("application-settings", "Application, its settings", "devops", "/apps/storefront/settings/"),
     Leaf("releases", "All releases", "developer", "/apps/storefront/releases/"),
     Leaf("release", "Release on its way to Live", "release-manager", "/apps/storefront/releases/1.4.0/"),
     Leaf("release-long", "Release with a long version", "developer", f"/apps/{LONG_SLUG}/releases/{LONG_VERSION}/"),

@@ -171,7 +171,29 @@ def test_a_refused_archive_says_what_is_wrong_with_it(people, tmp_path, quiet):
         page.get_by_role("button", name="Publish release").click()
         expect(page.get_by_role("alert").first).to_be_visible()
         expect(page.get_by_label("Version")).to_have_value("9.9.9")
-    people.watch.said[:] = [line for line in people.watch.said if not line.startswith("422")]
+        changes_are_rows_and_the_manifest_is_read(page, archive(tmp_path, "payments", "0.1.0"))
+    people.watch.said[:] = [line for line in people.watch.said if line[:3] not in ("400", "422")]
+
+
+def changes_are_rows_and_the_manifest_is_read(page, good):
+    """Before a byte of the archive is sent; and a refused form keeps the rows and the archive."""
+    titles = page.get_by_placeholder("What people notice")
+    page.get_by_role("button", name="Add change").click()
+    expect(titles).to_have_count(3)
+    expect(titles.last).to_be_focused()
+    titles.last.fill("Gift cards")
+    page.get_by_role("button", name="Remove change 1").click()
+    expect(titles).to_have_count(2)
+    expect(page.get_by_label("Ticket of change 2")).to_be_visible()
+    page.locator("#id_artifact").set_input_files(good)
+    manifest = page.locator("#manifest")
+    expect(manifest).to_contain_text("Read from the manifest")
+    expect(manifest).to_contain_text("/healthz")
+    page.get_by_placeholder("Ticket").first.fill("J-1")
+    page.get_by_role("button", name="Publish release").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Change 1")
+    expect(titles.nth(1)).to_have_value("Gift cards")
+    expect(page.locator("[data-file-name]")).to_contain_text(good.name)
 
 
 def test_the_log_follows_finds_and_is_downloaded(site, people, quiet):

@@ -97,7 +97,8 @@ def test_nothing_jumps_while_it_loads_and_when_something_moves(path, size, site,
         assert sum(one[0] for one in shifts) < MOST_SHIFT, shifts
 
 
-def test_filters_keep_their_place(people, quiet):
+def test_filters_and_pages_keep_their_place(site, people, tmp_path, quiet):
+    many_releases(site, tmp_path)
     with people.page("release-manager", size=(1440, 400)) as page:
         page.goto("/board/?density=compact")
         box = page.get_by_label("Filter applications")
@@ -115,3 +116,24 @@ def test_filters_keep_their_place(people, quiet):
         expect(page.locator("[data-row]")).to_have_count(1)
         page.go_back()
         expect(page.locator("[data-row]").nth(1)).to_be_attached()
+        page.goto("/apps/many/releases/")
+        page.get_by_label("Find a release").fill("1.")
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-row]")).to_have_count(50)
+        page.get_by_role("link", name="Next page").click()
+        expect(page).to_have_url(re.compile(r"\?(?=.*q=1\.)(?=.*page=2)"))
+        page.locator("[data-row] a").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Many 1.0.0")
+        page.go_back()
+        expect(page.get_by_label("Find a release")).to_have_value("1.")
+        expect(page.locator("[data-row]")).to_have_count(1)
+        page.get_by_role("link", name="Earlier page").click()
+        expect(page.locator("[data-row]")).to_have_count(50)
+
+
+def many_releases(site, folder):
+    """One more than a page holds, of an application that goes nowhere."""
+    site.call("admin", "POST", "applications/", {"slug": "many", "name": "Many", "pipeline": "shop"})
+    small = archive(folder, "playground", "1.0.0")
+    for number in range(51):
+        site.publish("many", f"1.{number}.0", small)
