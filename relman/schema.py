@@ -29,6 +29,7 @@ class Problem(serializers.Serializer[Any]):
     detail = serializers.CharField()
     fields_ = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
     roles = serializers.ListField(child=serializers.CharField(), required=False)
+    people = serializers.ListField(child=serializers.CharField(), required=False)
     verdicts = serializers.ListField(child=serializers.DictField(), required=False)
 
     def get_fields(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _errors(method: str, path: str) -> list[tuple[str, str]]:
     if "{" in path or method == "POST":
         found.append(("404", "Unknown, or invisible to you."))
     if method != "GET":
-        found.append(("403", "You see it, but lack the right: `roles` names who has it."))
+        found.append(("403", "You see it, but lack the right: `roles` and `people` name who has it."))
         found.append(("409", "The state of things or a gate forbids it now: `verdicts` says which."))
         found.append(("422", "Well-formed, but not acceptable; or the Idempotency-Key was used for something else."))
     return sorted(found)

@@ -28,6 +28,8 @@ from .table import RIGHTS
 CURRENT = Q(until=None) | Q(until__gt=Now())
 """Of a grant or a permission row: counts now, by the database's clock."""
 Where = Phase | Environment
+NAMED = 4
+"""People of whom a refusal names somebody to ask."""
 OF_ALL = ("manage_access", "freeze")
 """Rights that, asked for a phase, concern every application of the pipeline."""
 
@@ -147,7 +149,8 @@ def _forbidden(actor: Actor, right: str, phase: Phase) -> Forbidden:
         sentence = f"You may not {RIGHTS[right]} {phase.name}. Who may: {', '.join(roles)}."
     else:
         sentence = f"You may not {RIGHTS[right]} {phase.name}. No role has that right yet: ask who manages access."
-    return Forbidden(sentence, roles=roles, right=right, phase=phase.slug)
+    people = [one.display for one in people_who_can(right, phase) if not one.machine][:NAMED]
+    return Forbidden(sentence, roles=roles, people=people, right=right, phase=phase.slug)
 
 
 def require_application(actor: Actor, application: Application) -> None:

@@ -75,13 +75,21 @@ class PhaseLine:
 
 
 @dataclass(frozen=True)
+class Rights:
+    """What a role may in one phase, in words."""
+
+    phase: str
+    text: str
+
+
+@dataclass(frozen=True)
 class RoleRow:
     """A role of the pipeline: who has it in any phase that the reader sees, and its rights in each of them."""
 
     role: str
     people: list[str]
-    rights: list[str]
-    """One text for each phase, in order."""
+    rights: list[Rights]
+    """One for each phase, in order."""
 
 
 @dataclass(frozen=True)
@@ -192,19 +200,13 @@ def _roles_across(phases: Sequence[Phase]) -> list[RoleRow]:
         rights.setdefault(role, {}).setdefault(phase, []).append(right)
     people = _people(phases)
     order = list(permissions.LABELS)
-    return [
-        RoleRow(
-            name,
-            people.get(name, []),
-            [
-                ", ".join(
-                    permissions.LABELS[one] for one in sorted(rights.get(name, {}).get(phase.pk, ()), key=order.index)
-                )
-                for phase in phases
-            ],
-        )
-        for name in sorted({*rights, *people})
-    ]
+
+    def said(role: str, phase: Phase) -> Rights:
+        found = sorted(rights.get(role, {}).get(phase.pk, ()), key=order.index)
+        return Rights(phase.name, ", ".join(permissions.LABELS[one] for one in found))
+
+    names = sorted({*rights, *people})
+    return [RoleRow(name, people.get(name, []), [said(name, phase) for phase in phases]) for name in names]
 
 
 def _history(actor: Actor, pipeline: Pipeline) -> list[Entry]:

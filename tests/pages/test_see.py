@@ -111,6 +111,12 @@ def test_what_is_not_there_is_a_page_that_says_so(world, path):
     assert "Nothing here" in answer.content.decode()
 
 
+def test_whoever_may_not_is_told_whom_to_ask(world):
+    answer = world.browser("developer").get("/apps/shop/live/promote/")
+    assert answer.status_code == 403
+    assert "Ask Shop Release Manager" in answer.content.decode()
+
+
 def test_pages_are_not_kept_by_anybody_between(world):
     assert "private" in world.browser("developer").get("/board/")["Cache-Control"]
 

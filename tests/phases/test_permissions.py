@@ -71,6 +71,7 @@ def test_an_outsider_finds_nothing_and_a_member_learns_who_may(world: World) -> 
     with pytest.raises(Forbidden, match=r"You may not promote into Live\. Who may: Release manager\.") as refusal:
         permissions.require(world.actor("developer"), "promote", live)
     assert refusal.value.extra["roles"] == ["Release manager"]
+    assert refusal.value.extra["people"] == [world.people["release-manager"].display]
     permissions.require(world.actor("release-manager"), "promote", live)
 
 
