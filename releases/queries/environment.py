@@ -156,7 +156,7 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
         runtime_log=runtime_log(environment),
         who=who_may(environment),
         isolation=isolation(environment),
-        rules=rules_to_enter(course.phases, phase),
+        rules=rules_to_enter(view, course.phases, phase),
         may_configure=view.may("configure", phase.pk, environment.application_id),
         drift=shown(environment, live, may=view.may("roll_back", phase.pk, environment.application_id)),
         strip=health_strip(environment, span) if live else None,

@@ -68,7 +68,7 @@ class PhaseLine:
     missing: list[str]
     warnings: list[str]
     after: str = ""
-    """The nearest phase in which a release must have succeeded before; empty: none."""
+    """The nearest phase in which a release must have succeeded before, if the reader sees it; empty: none."""
     stops: bool = False
     """Whether pre-releases end here."""
     may_edit: bool = False
@@ -166,7 +166,7 @@ def pipeline_page(actor: Actor, pipeline: Pipeline, tab: str = "") -> PipelinePa
     seen = permissions.visible_phases(actor).filter(pipeline=pipeline)
     phases = list(seen.select_related("pipeline").order_by("position"))
     applications = list(chosen.order_by("name"))
-    stop = pipeline.prerelease_until
+    stop = pipeline.prerelease_until if pipeline.prerelease_until in phases else None
     roles = _roles_across(phases)
     return PipelinePage(
         pipeline=PipelineHead(
@@ -227,11 +227,16 @@ def phase_lines(actor: Actor, phases: Sequence[Phase], applications: Sequence[Ap
     for rule in Rule.objects.filter(phase__in=phases).select_related("role").order_by("name"):
         asked.setdefault(rule.phase_id, []).append(f"{rule.count} {rule.role.name}")
     order = Phase.objects.filter(pipeline__in={phase.pipeline_id for phase in phases}, optional=False)
-    required = list(order.order_by("position").values_list("pipeline_id", "position", "name"))
+    required = list(order.order_by("position").values_list("pipeline_id", "position", "name", "pk"))
+    seen = permissions.permission_map(actor)
     made = []
     for number, phase in enumerate(phases, 1):
         line = _line(phase, number, there.get(phase.pk, set()), applications, asked.get(phase.pk, []))
-        before = [name for one, position, name in required if one == phase.pipeline_id and position < phase.position]
+        before = [
+            name if pk in seen else "the phase before"
+            for pipeline, position, name, pk in required
+            if pipeline == phase.pipeline_id and position < phase.position
+        ]
         may = permissions.can(actor, "manage_access", phase)
         stops = phase.pipeline.prerelease_until_id == phase.pk
         made.append(replace(line, after=before[-1] if before else "", stops=stops, may_edit=may))
@@ -295,7 +300,7 @@ def phase_page(actor: Actor, phase: Phase) -> PhasePage:
         ],
         roles=_roles(phase),
         rights=rights,
-        rules=rules_to_enter(_phases(courses, phase), view.phases.get(phase.pk, phase)),
+        rules=rules_to_enter(view, _phases(courses, phase), view.phases.get(phase.pk, phase)),
         promotions=lines(Promotion.objects.filter(environment__in=environments).order_by("-id")[:10]),
         may_manage=permissions.can(actor, "manage_access", phase),
         may_configure=permissions.can(actor, "configure", phase),

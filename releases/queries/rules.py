@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from phases import permissions
 from phases.models import Environment, Phase, Rule
+from releases.queries.courses import Reader
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ def who_may(environment: Environment) -> list[Who]:
     return found
 
 
-def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
-    """What a release has to bring, in words."""
-    before = [one.name for one in phases if one.position < phase.position and not one.optional]
-    said = [Said("check", f"It has succeeded in **{before[-1]}**" if before else "It is published")]
+def rules_to_enter(view: Reader, phases: Sequence[Phase], phase: Phase) -> list[Said]:
+    """What a release has to bring, in words. A phase that the reader does not see is not named."""
+    before = [one for one in phases if one.position < phase.position and not one.optional]
+    where = _named(view, before[-1], "**{}**", "the phase before") if before else ""
+    said = [Said("check", f"It has succeeded in {where}" if before else "It is published")]
     for rule in Rule.objects.filter(phase=phase).select_related("role").order_by("name"):
         detail = "The requester and the author do not count"
         if rule.allow_requester or rule.allow_author:
@@ -56,13 +58,17 @@ def rules_to_enter(phases: Sequence[Phase], phase: Phase) -> list[Said]:
         said.append(Said("users", f"{rule.name.capitalize()}: **{count}** as {rule.role.name}", detail))
     stop = phase.pipeline.prerelease_until
     if stop and phase.position > stop.position:
-        said.append(Said("ban", "No pre-releases", f"They stop at {stop.name}"))
+        said.append(Said("ban", "No pre-releases", f"They stop {_named(view, stop, 'at {}', 'earlier')}"))
     if phase.in_order:
         said.append(Said("list-end", "Every promotion runs, in order"))
     if phase.auto_rollback:
         detail = "After it migrated or had the traffic; once, never of a rollback"
         said.append(Said("undo-2", "A failed verification is **rolled back without asking**", detail))
     return said
+
+
+def _named(view: Reader, phase: Phase, shape: str, unseen: str) -> str:
+    return shape.format(phase.name) if view.may("view", phase.pk) else unseen
 
 
 def isolation(environment: Environment) -> list[Said]:

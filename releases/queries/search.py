@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from phases import permissions
 from phases.models import Application
+from releases.models import Promotion
 from releases.queries.lookups import visible_promotions, visible_releases
 from relman.actors import Actor
 
 EACH = 8
 """Results of one kind."""
+NEWEST = 3
+"""Releases that a name alone finds."""
 SHORTEST = 1
 
 
@@ -60,22 +64,35 @@ def _applications(actor: Actor, words: list[str]) -> list[Found]:
 
 
 def _releases(actor: Actor, words: list[str]) -> list[Found]:
-    chosen = visible_releases(actor)
-    if not any(any(letter.isdigit() for letter in word) for word in words):
-        return []
-    for word in words:
-        here = Q(application__name__icontains=word) | Q(application__slug__icontains=word)
-        chosen = chosen.filter(here | Q(version__istartswith=word) | Q(commit__istartswith=word.lower()))
+    """By a version or a commit; asked for a name alone, the newest of the applications that fit."""
+    chosen, most = visible_releases(actor), EACH
+    if any(any(letter.isdigit() for letter in word) for word in words):
+        for word in words:
+            here = Q(application__name__icontains=word) | Q(application__slug__icontains=word)
+            chosen = chosen.filter(here | Q(version__istartswith=word) | Q(commit__istartswith=word.lower()))
+    else:
+        named = permissions.visible_applications(actor)
+        for word in words:
+            named = named.filter(Q(name__icontains=word) | Q(slug__icontains=word))
+        chosen, most = chosen.filter(application__in=named), NEWEST
     return [
         Found(
             "release",
             "package",
             f"{one.application.name} {one.version}",
-            one.author,
+            f"In {', '.join(one.live_in)}" if one.live_in else one.withdrawn.capitalize() or "Runs nowhere",
             f"/apps/{one.application.slug}/releases/{one.version}/",
         )
-        for one in chosen.order_by("-published_at")[:EACH]
+        for one in chosen.annotate(live_in=_live_in(actor)).order_by("-published_at")[:most]
     ]
+
+
+def _live_in(actor: Actor) -> ArraySubquery:
+    """The phases in which a release is live, of those that the actor sees, in order."""
+    last = Promotion.objects.filter(environment=OuterRef("pk"), status="succeeded").order_by("-finished_at")
+    places = permissions.visible_environments(actor).filter(application=OuterRef("application"))
+    live = places.annotate(live=Subquery(last.values("release")[:1])).filter(live=OuterRef("pk"))
+    return ArraySubquery(live.order_by("phase__position").values("phase__name"))
 
 
 def _places(actor: Actor, words: list[str]) -> list[Found]:

@@ -384,7 +384,9 @@ def test_a_phase_in_which_nothing_was_looked_at_says_so(shop):
 
 def test_the_pipeline_page_says_what_a_phase_comes_after_and_who_may_do_what(shop):
     shown = queries.pipeline_page(shop.actor("stakeholder"), shop.pipeline, "roles")
-    assert [one.after for one in shown.phases] == ["Dev", "QA", "Stage"], "the reader does not see Dev itself"
+    assert [one.after for one in shown.phases] == ["the phase before", "QA", "Stage"], "Dev is hidden"
+    told = queries.phase_page(shop.actor("stakeholder"), shop.phase("qa")).rules[0].text
+    assert told == "It has succeeded in the phase before"
     roles = {one.role: one for one in shown.roles}
     assert roles["Business owner"].people == ["Shop Business Owner"]
     rights = roles["Business owner"].rights
@@ -446,7 +448,10 @@ def test_the_record_is_filtered_and_paged(shop, monkeypatch):
 def test_the_search_finds_by_name_version_and_number(shop):
     promotion = shop.ask(shop.release(), "dev")
     actor = shop.actor("release-manager")
-    assert {one.kind for one in queries.search(actor, "shop").results} == {"application", "phase", "pipeline"}
+    kinds = {one.kind for one in queries.search(actor, "shop").results}
+    assert kinds == {"application", "release", "phase", "pipeline"}
+    shop.bring(promotion.release, "dev")
+    assert [one.detail for one in queries.search(actor, "shop").results if one.kind == "release"] == ["In Dev"]
     assert [one.text for one in queries.search(actor, "shop 1.0").results] == ["Shop 1.0.0"]
     assert f"/promotions/{promotion.pk}/" in [one.url for one in queries.search(actor, f"#{promotion.pk}").results]
     assert queries.search(factories.person(), "shop").results == []
