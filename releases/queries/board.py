@@ -10,16 +10,15 @@ from itertools import groupby
 
 from phases import permissions
 from phases.models import Application, Phase
-from phases.permissions import people_who_can
 from releases import statuses
 from releases.queries.courses import Course, Reader, load, trouble
+from releases.queries.first_run import FirstRun, first_run
 from releases.queries.next import STATES, nexts, of_application, rank, state_of, steps_of
 from releases.queries.places import Move, Place
 from releases.queries.shared import (
     Named,
     Next,
     Page,
-    Person,
     fitted,
     near,
     page_of,
@@ -98,16 +97,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class FirstRun:
-    """What the empty board says: three steps, and who can take them."""
-
-    may_publish: bool
-    publishers: list[Person]
-    phases: list[Named]
-    application: Named | None
-
-
-@dataclass(frozen=True)
 class Board:
     """The whole page."""
 
@@ -144,7 +133,7 @@ def board(actor: Actor, *, state: str = "", team: str = "", q: str = "", page: i
         total=total,
         revision=_revision(courses),
         pipelines=list(dict.fromkeys(Named.of(course.application.pipeline) for course in courses)),
-        first_run=None if started else _first_run(view, courses),
+        first_run=None if started else first_run(view, courses),
     )
 
 
@@ -334,18 +323,3 @@ def _percent(move: Move) -> int | None:
         return None
     at, total = steps_of(move)
     return round(100 * (at - 1) / total) if total else 0
-
-
-def _first_run(view: Reader, courses: Sequence[Course]) -> FirstRun:
-    """The empty board: the phases of the first pipeline, and who can publish into it."""
-    shown = [phase for phase in view.phases.values() if view.may("view", phase.pk)]
-    phases = [phase for phase in shown if phase.pipeline_id == shown[0].pipeline_id]
-    start = min((one for one in view.phases.values() if phases and one.pipeline_id == phases[0].pipeline_id),
-                key=lambda one: one.position, default=None)  # fmt: skip
-    able = list(people_who_can("publish", start)) if start else []
-    return FirstRun(
-        may_publish=bool(start and view.may("publish", start.pk)),
-        publishers=[Person(one.display, one.pk == view.me) for one in able if not one.machine],
-        phases=[Named.of(phase) for phase in phases],
-        application=Named.of(courses[0].application) if courses else None,
-    )

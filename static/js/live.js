@@ -102,6 +102,7 @@ function wrapRows(text) {
 
 function swap(old, fresh) {
   const next = old.id ? fresh.getElementById(old.id) : null;
+  if (!next && "turns" in old.dataset) location.reload(); // the page has become another one: the first release is there
   if (!next || next.isEqualNode(old)) return;
   const before = new Map([...old.querySelectorAll(".tile")].map((tile) => [tile.id, tile.outerHTML]));
   const top = scrollY;

@@ -14,3 +14,5 @@ shortcuts();
 palette();
 oneSubmit();
 live();
+// Tabs may be wider than a phone: the one that is open is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

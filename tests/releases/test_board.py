@@ -42,6 +42,26 @@ def test_nothing_yet(shop):
     assert [tile.version for tile in row.tiles] == [None] * 4
     assert board.first_run.may_publish
     assert "Shop-Release-Manager" in {one.name.replace(" ", "-") for one in board.first_run.publishers}
+    assert [step.done for step in board.first_run.steps] == [True, True, True, True, False, False, False]
+    assert board.first_run.steps[4].command == "relman publish shop ./dist.tar.gz"
+
+
+def test_the_first_steps_lead_whoever_may_take_them(db):
+    nobody, admin = factories.person(), factories.administrator()
+    assert queries.board(nobody).first_run is None
+    todo = queries.board(admin).first_run
+    assert todo and [one.url for step in todo.steps for one in step.actions] == ["/pipelines/new/"]
+    pipeline = places.create_pipeline("dev-qa-stage-live", actor=admin, name="Shop", slug="shop")
+    application = places.create_application(pipeline, actor=factories.administrator(), name="Basket", slug="basket")
+    todo = queries.board(factories.administrator()).first_run
+    assert todo and todo.roles == f"/admin/phases/pipeline/{pipeline.pk}/roles/"
+    assert [one.url for step in todo.steps for one in step.actions] == [todo.roles]
+    assert any("Nobody can meet the rule business of Live" in one for one in todo.lonely)
+    devops = factories.person()
+    for phase in pipeline.phases.all():
+        places.grant(Role.objects.get(slug="devops"), phase, actor=factories.administrator(), user=devops.user)
+    todo = queries.board(Actor(devops.user, "page")).first_run
+    assert todo and f"/apps/{application.slug}/dev/new/" in [one.url for step in todo.steps for one in step.actions]
 
 
 def test_a_published_release_can_go_to_the_first_phase(shop):
