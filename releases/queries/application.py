@@ -136,6 +136,11 @@ class AppLine:
     next: Next
     releases: int
 
+    @property
+    def runs(self) -> list[Tile]:
+        """Where something is live."""
+        return [tile for tile in self.tiles if tile.version]
+
 
 @dataclass(frozen=True)
 class ApplicationsPage:

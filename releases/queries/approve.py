@@ -158,7 +158,7 @@ def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
         passed=_passed(actor, promotion),
         approvers=seats(actor, promotion, made),
         decision=_decision(actor, promotion, made, standing),
-        void=_void_of(now(), stale) if stale else _void(promotion),
+        void=_void_of(now(), stale) if stale else _void(promotion) if pending else None,
         ended=None if pending else _over(promotion, made),
     )
 

@@ -119,6 +119,7 @@ def test_filters_and_pages_keep_their_place(site, people, tmp_path, quiet):
         page.goto("/apps/many/releases/")
         page.get_by_label("Find a release").fill("1.")
         page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"q=1\."))
         expect(page.locator("[data-row]")).to_have_count(50)
         page.get_by_role("link", name="Next page").click()
         expect(page).to_have_url(re.compile(r"\?(?=.*q=1\.)(?=.*page=2)"))
