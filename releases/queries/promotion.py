@@ -34,6 +34,7 @@ from releases.queries.shared import (
     clock,
     person_or_system,
 )
+from relman import words
 from relman.actors import Actor
 from relman.clock import now
 
@@ -205,7 +206,10 @@ def _pill(promotion: Promotion, verdicts: Sequence[gates.Verdict]) -> Pill:
     due = promotion.not_before
     if due and any(one.gate == "schedule" for one in held):
         return Pill("scheduled", f"Scheduled for {clock(due, now())}")
-    return Pill(held[0].gate, "") if held else Pill(promotion.status, "")
+    if not held:
+        return Pill(promotion.status)
+    gate = held[0].gate
+    return Pill(gate) if gate in words.LOOKS else Pill("waiting", f"Held by the gate {gate}")
 
 
 def _ended(made: Sequence[Approval]) -> Ended | None:

@@ -91,7 +91,14 @@ def test_a_scheduled_promotion_says_so_and_when(shop):
     due = now() + timedelta(days=2)
     promotion = shop.ask(shop.release(), "dev", not_before=due)
     assert page(shop, promotion).pill == Pill("scheduled", f"Scheduled for {clock(due, now())}")
-    assert page(shop, asked(shop)).pill == Pill("approval", "Waiting for approval")
+    waiting = asked(shop)
+    assert page(shop, waiting).pill == Pill("approval", "Waiting for approval")
+    waiting.rules = []
+    waiting.save(update_fields=["rules"])
+    places.lock(shop.environments["live"], actor=shop.actor("devops"), reason="Audit")
+    assert page(shop, waiting).pill == Pill("lock")
+    actions.yank(waiting.release, actor=shop.actor("release-manager"), reason="It loses orders.")
+    assert page(shop, waiting).pill == Pill("waiting", "Held by the gate release")
 
 
 def test_a_failed_promotion_says_what_a_retry_repeats(shop):
