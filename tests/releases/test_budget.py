@@ -11,6 +11,8 @@ from phases import actions as places
 from phases.models import Phase
 from releases import actions, queries
 from releases.models import Promotion
+from releases.queries.application_configuration import application_configuration_page
+from releases.queries.application_settings import application_settings_page
 from releases.queries.places import reached
 from relman.actors import Actor
 from tests import factories
@@ -101,6 +103,8 @@ PAGES = {
     "applications": lambda shop, actor: queries.applications_page(actor),
     "application": lambda shop, actor: queries.application_page(actor, shop.application),
     "releases": lambda shop, actor: queries.releases_page(actor, shop.application),
+    "values": lambda shop, actor: application_configuration_page(actor, shop.application),
+    "settings": lambda shop, actor: application_settings_page(actor, shop.application),
     "approvals": lambda shop, actor: queries.approvals_page(actor, "you"),
     "pipeline": lambda shop, actor: queries.pipeline_page(actor, shop.pipeline),
     "phase": lambda shop, actor: queries.phase_page(actor, shop.phase("qa")),
