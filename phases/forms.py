@@ -134,6 +134,7 @@ class AddPhase(forms.Form):
     optional = forms.BooleanField(required=False)
     in_order = forms.BooleanField(required=False)
     auto_rollback = forms.BooleanField(required=False)
+    needs_way_back = forms.BooleanField(required=False)
     public = forms.BooleanField(required=False, label="Open to everybody")
 
     def __init__(self, *args: Any, phases: Sequence[Phase], moves: str = "", **kwargs: Any) -> None:
@@ -177,6 +178,11 @@ class EditPhase(forms.Form):
         required=False,
         label="Roll back without asking",
         help_text="When a verification fails after a migration or with the traffic: once, to what ran before.",
+    )
+    needs_way_back = forms.BooleanField(
+        required=False,
+        label="Nothing without a way back",
+        help_text="What ran before must be ready to come again, or somebody who may roll back accepts that it is not.",
     )
 
 

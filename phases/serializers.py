@@ -36,7 +36,17 @@ class PhaseShown(serializers.ModelSerializer[Phase]):
 
     class Meta:
         model = Phase
-        fields = ["slug", "name", "description", "position", "optional", "public", "in_order", "auto_rollback"]
+        fields = [
+            "slug",
+            "name",
+            "description",
+            "position",
+            "optional",
+            "public",
+            "in_order",
+            "auto_rollback",
+            "needs_way_back",
+        ]
 
 
 class PipelineShown(serializers.ModelSerializer[Pipeline]):
@@ -74,10 +84,12 @@ class NewPhase(Body):
     public = serializers.BooleanField(required=False)
     in_order = serializers.BooleanField(required=False)
     auto_rollback = serializers.BooleanField(required=False)
+    needs_way_back = serializers.BooleanField(required=False)
 
 
 class PhaseEdited(Body):
-    """What to change of a phase. `auto_rollback`: go back without asking when a verification fails."""
+    """What to change of a phase. `auto_rollback`: go back without asking when a verification fails. `needs_way_back`:
+    nothing comes unless a rollback from it is ready, or somebody who may roll back accepts that it is not."""
 
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=300, required=False, allow_blank=True)
@@ -85,6 +97,7 @@ class PhaseEdited(Body):
     public = serializers.BooleanField(required=False)
     in_order = serializers.BooleanField(required=False)
     auto_rollback = serializers.BooleanField(required=False)
+    needs_way_back = serializers.BooleanField(required=False)
 
 
 class NewPipeline(Body):

@@ -25,6 +25,7 @@ class PhaseSpec:
     public: bool = False
     in_order: bool = False
     auto_rollback: bool = False
+    needs_way_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ TEMPLATES: dict[str, Template] = {
     "demo-live": Template("Demo → Live", (DEMO, LIVE), (BUSINESS,)),
     "dev-demo-stage-live": Template("Dev → Demo → Stage → Live", (DEV, DEMO, STAGE, LIVE), (BUSINESS, QUALITY)),
 }
-FLAGS = ("optional", "public", "in_order", "auto_rollback")
-FLAGS_TOLD = "optional, public, in_order and auto_rollback"
+FLAGS = ("optional", "public", "in_order", "auto_rollback", "needs_way_back")
+FLAGS_TOLD = "optional, public, in_order, auto_rollback and needs_way_back"
 
 
 def layout(wanted: str | Sequence[PhaseSpec | Mapping[str, Any]]) -> Template:

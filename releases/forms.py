@@ -72,6 +72,7 @@ class Promote(Comment):
         error_messages={"invalid": "Write it like 2026-06-17T06:00."},
     )
     allow_lower = forms.BooleanField(required=False)
+    accept_one_way = forms.BooleanField(required=False)
     emergency = forms.BooleanField(required=False)
     reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
 

@@ -53,6 +53,18 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class WayBack:
+    """Whether one could return to what would be live before. `problems`: what is missing for it; `one_way`: why the
+    migration that comes cannot be undone, empty: it can, or there is none; `accepted`: somebody takes that on."""
+
+    version: str
+    problems: Sequence[str] = ()
+    one_way: str = ""
+    accepted: bool = False
+    who: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the gates may know, loaded in a fixed number of queries."""
 
@@ -91,6 +103,9 @@ class Facts:
     barred: Mapping[int, str] = field(default_factory=dict)
     """Person -> "requester" or "author"."""
     approve_before: datetime | None = None
+    # the way back
+    way_back: WayBack | None = None
+    """None: the phase does not ask for one, or there is nothing to go back to."""
     # schedule and locks
     not_before: datetime | None = None
     not_after: datetime | None = None
@@ -221,6 +236,22 @@ def _rule(facts: Facts, seat: approvals.Standing) -> Verdict:
     return Verdict(gate, "waiting", f"It needs {lack}.{given}", who, None, link)
 
 
+def way_back(facts: Facts) -> list[Verdict]:
+    """Where the phase asks for it: the release before could come again, or somebody accepts that it could not."""
+    back, link = facts.way_back, facts.link_environment
+    if back is None:
+        return []
+    if back.problems:
+        reason = f"{facts.phase} asks for a way back to {back.version}. {' '.join(back.problems)}"
+        return [Verdict("way back", "failed", reason, list(back.who), None, link)]
+    if not back.one_way:
+        return [Verdict("way back", "passed", f"Back to {back.version} is ready.", [], None, link)]
+    if back.accepted:
+        return [Verdict("way back", "overridden", f"Accepted: {back.one_way}", [], None, link)]
+    reason = f"{facts.phase} asks for a way back. {back.one_way} Who may roll back there can accept it, with a comment."
+    return [Verdict("way back", "failed", reason, list(back.who), None, link)]
+
+
 def schedule(facts: Facts) -> list[Verdict]:
     """Not before its earliest start, not after its latest."""
     if facts.not_after and facts.now > facts.not_after:
@@ -249,6 +280,7 @@ GATES: Sequence[Callable[[Facts], list[Verdict]]] = (
     configuration,
     environment,
     approval,
+    way_back,
     schedule,
     lock,
 )

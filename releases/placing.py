@@ -37,6 +37,7 @@ class Wish:
     not_before: datetime | None = None
     not_after: datetime | None = None
     allow_lower: bool = False
+    accept_one_way: bool = False
     retry_of: Promotion | None = None
     rollback: bool = False
     adopt: bool = False
@@ -72,16 +73,7 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
             # There will be no promotion to look at.
             verdicts = gates.evaluate(replace(known, link_approve=""))
             raise Refused(gates.refusal(verdicts), verdicts=verdicts)
-        record(
-            "promotion.requested",
-            actor=actor,
-            subject=promotion,
-            promotion=promotion,
-            after={"kind": promotion.kind, "seal": promotion.seal},
-            detail=wish.comment,
-        )
-        if wish.emergency:
-            record("promotion.expedited", actor=actor, subject=promotion, promotion=promotion, detail=wish.emergency)
+        _recorded(promotion, wish, actor)
         if wish.rolls_back is None:
             _supersede(promotion, actor)  # what people asked for goes before what RelMan asks for by itself
         if promotion.kind == "rollback" and not wish.rehearsal:
@@ -89,6 +81,17 @@ def place(release: Release, environment: Environment, wish: Wish, *, actor: Acto
         _go(promotion, verdicts)
     promotion.refresh_from_db()
     return promotion
+
+
+def _recorded(promotion: Promotion, wish: Wish, actor: Actor) -> None:
+    """That it was asked for, and what was taken on with it."""
+    about: dict[str, Any] = {"actor": actor, "subject": promotion, "promotion": promotion}
+    after = {"kind": promotion.kind, "seal": promotion.seal}
+    record("promotion.requested", **about, after=after, detail=wish.comment)
+    if wish.accept_one_way:
+        record("promotion.one_way_accepted", **about, detail=wish.comment)
+    if wish.emergency:
+        record("promotion.expedited", **about, detail=wish.emergency)
 
 
 def _no_plan(release: Release, environment: Environment, wish: Wish, actor: Actor, why: str) -> Refused:
@@ -128,6 +131,7 @@ def _draft(release: Release, environment: Environment, wish: Wish, actor: Actor)
         not_before=wish.not_before,
         not_after=wish.not_after,
         allow_lower=wish.allow_lower,
+        accept_one_way=wish.accept_one_way,
         retry_of=wish.retry_of,
         rolls_back=wish.rolls_back,
         replaces=live.release if live else None,

@@ -61,6 +61,7 @@ def _build(pipeline: Pipeline, template: Template) -> None:
                 public=one.public,
                 in_order=one.in_order,
                 auto_rollback=one.auto_rollback,
+                needs_way_back=one.needs_way_back,
             )
         )
         for position, one in enumerate(template.phases, start=1)
@@ -135,6 +136,7 @@ def add_phase(
     public: bool = False,
     in_order: bool = False,
     auto_rollback: bool = False,
+    needs_way_back: bool = False,
 ) -> Phase:
     """Add a phase at a position (1 is first; default: before the last one).
 
@@ -146,7 +148,7 @@ def add_phase(
         raise Invalid("The phase to be like belongs to another pipeline.", fields={"like": ["Choose one of its own."]})
     phase = Phase(pipeline=pipeline, slug=slug or slugify(name)[:63].strip("-"), name=name, description=description)
     phase.optional, phase.public, phase.in_order = optional, public, in_order
-    phase.auto_rollback = auto_rollback
+    phase.auto_rollback, phase.needs_way_back = auto_rollback, needs_way_back
     _insert(phase, position, like, actor)
     permissions.forget(actor)
     after = {"position": phase.position, "like": like.slug if like else None, "public": public, "optional": optional}
@@ -242,6 +244,7 @@ def set_phase(
     public: bool | None = None,
     in_order: bool | None = None,
     auto_rollback: bool | None = None,
+    needs_way_back: bool | None = None,
 ) -> Phase:
     """Change a phase's name or flags. Needs *manage access* there. The short name only while no environment uses it."""
     permissions.require(actor, "manage_access", phase)
@@ -251,6 +254,7 @@ def set_phase(
             raise Conflict(f"The addresses of {phase.name} carry its short name: it stays while environments exist.")
     given = {"name": name, "slug": slug, "description": description}
     flags = {"optional": optional, "public": public, "in_order": in_order, "auto_rollback": auto_rollback}
+    flags["needs_way_back"] = needs_way_back
     before, after = changed(phase, {**given, **flags})
     if not after:
         return phase

@@ -54,6 +54,11 @@ class Phase(models.Model):
         db_default=False,
         help_text="When a verification fails after something lasting was done, go back without asking anybody.",
     )
+    needs_way_back = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Nothing comes here unless the way back from it is ready, or somebody accepts that there is none.",
+    )
 
     class Meta:
         ordering = ("pipeline_id", "position")

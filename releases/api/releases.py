@@ -119,6 +119,7 @@ class Offers(View):
         offer = queries.preview(release, environment, actor=self.actor)
         where = {"application": slug, "version": version, "phase": environment.phase.slug}
         found = {name: getattr(offer, name) for name in ("allowed", "kind", "reason", "verdicts")}
+        found["way_back"] = queries.way_back(environment, release)
         return Response(shapes.OfferShown({**where, **found}).data)
 
 

@@ -158,6 +158,7 @@ class OfferShown(serializers.Serializer[Any]):
     kind = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
     verdicts = VerdictShown(many=True)
+    way_back = WayBackShown(help_text="From this release, once it serves there")
 
 
 class StepShown(serializers.ModelSerializer[Step]):
@@ -200,9 +201,9 @@ class PromotionShown(serializers.ModelSerializer[Promotion]):
         model = Promotion
         fields = [
             "id", "application", "version", "phase", "kind", "status", "reason", "comment", "digest", "seal",
-            "replaces", "retry_of", "superseded_by", "rolls_back", "allow_lower", "requested_by", "requested_at",
-            "not_before", "not_after", "approve_before", "queued_at", "started_at", "finished_at", "emergency_at",
-            "emergency_by", "emergency_reason",
+            "replaces", "retry_of", "superseded_by", "rolls_back", "allow_lower", "accept_one_way", "requested_by",
+            "requested_at", "not_before", "not_after", "approve_before", "queued_at", "started_at", "finished_at",
+            "emergency_at", "emergency_by", "emergency_reason",
         ]  # fmt: skip
 
 
@@ -232,6 +233,9 @@ class NewPromotion(Body):
     not_before = serializers.DateTimeField(required=False, allow_null=True)
     not_after = serializers.DateTimeField(required=False, allow_null=True)
     allow_lower = serializers.BooleanField(required=False)
+    accept_one_way = serializers.BooleanField(
+        required=False, help_text="A migration that cannot be undone, where the phase asks for a way back"
+    )
     emergency = serializers.BooleanField(required=False, help_text="To the front of the queue; needs a reason")
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 

@@ -28,6 +28,8 @@ class Promotion(models.Model):
     approve_before = models.DateTimeField(null=True, blank=True)
     """When a promotion that still waits for approvals expires."""
     allow_lower = models.BooleanField(default=False)
+    accept_one_way = models.BooleanField(default=False, db_default=False)
+    """Somebody who may roll back there accepts that its migration cannot be undone."""
 
     # Frozen at request; renewed when what they were made from changed before the start.
     snapshot = models.JSONField(default=dict)

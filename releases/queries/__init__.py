@@ -35,6 +35,7 @@ from .release import release_page, withdraw_dialog
 from .search import search
 from .shell import shell
 from .waiting import waiting
+from .way_back import way_back
 
 __all__ = [
     "DriftShown",
@@ -81,5 +82,6 @@ __all__ = [
     "visible_promotions",
     "visible_releases",
     "waiting",
+    "way_back",
     "withdraw_dialog",
 ]

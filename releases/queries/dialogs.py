@@ -48,6 +48,10 @@ class PromoteOffer:
     usual: Estimate | None
     lower: bool
     versions: list[str]
+    back: Readiness
+    """The way back from it, once it serves there."""
+    one_way: bool = False
+    """Nothing but a migration that cannot be undone refuses: who may roll back can accept that."""
     may_expedite: bool = False
 
 
@@ -66,6 +70,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
     diff, same = against_live(environment, live)
     lower = bool(live and chosen.precedence < live.release.precedence)
     changes = changes_between(chosen, live.release if live else None)
+    back = way_back(environment, chosen)
     return PromoteDialog(
         PromoteOffer(
             application=Named.of(environment.application),
@@ -82,8 +87,10 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
             reason=offer.reason,
             supersedes=supersedes(environment),
             usual=usual_of(environment.pk),
-            lower=lower and _only_version(offer.verdicts),
+            lower=lower and _only(offer.verdicts),
             versions=_versions(chosen, release),
+            back=back,
+            one_way=not back.missing and _only(offer.verdicts, "way back"),
             may_expedite=permissions.can(actor, "break_glass", environment),
         )
     )
@@ -99,9 +106,10 @@ def _standing_before(actor: Actor, environment: Environment) -> Release:
     return Release.objects.select_related("application__pipeline").get(pk=build.id)
 
 
-def _only_version(verdicts: Sequence[gates.Verdict]) -> bool:
-    """Whether nothing but the way down refuses: a comment and the right can allow that."""
-    return all(one.gate == "version" for one in verdicts if one.state == "failed")
+def _only(verdicts: Sequence[gates.Verdict], needed: str = "version") -> bool:
+    """Whether this gate refuses, and nothing but what a comment and the right can allow."""
+    failed = {one.gate for one in verdicts if one.state == "failed"}
+    return needed in failed and failed <= {"version", "way back"}
 
 
 def _versions(chosen: Release, asked: Release | None) -> list[str]:

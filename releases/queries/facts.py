@@ -31,6 +31,7 @@ class Question:
     rules: list[dict[str, Any]]
     requester: int | None
     allow_lower: bool = False
+    accept_one_way: bool = False
     not_before: datetime | None = None
     not_after: datetime | None = None
     approve_before: datetime | None = None
@@ -53,6 +54,7 @@ def facts_of(promotion: Promotion, reader: Actor | None = None) -> gates.Facts:
             rules=promotion.rules,
             requester=promotion.requested_by_id,
             allow_lower=promotion.allow_lower,
+            accept_one_way=promotion.accept_one_way,
             not_before=promotion.not_before,
             not_after=promotion.not_after,
             approve_before=promotion.approve_before,
@@ -90,6 +92,7 @@ def facts(question: Question) -> gates.Facts:
         not_before=question.not_before,
         not_after=question.not_after,
         approve_before=question.approve_before,
+        way_back=_way_back(question),
         holds=_holds(environment),
         link_release=reverse("release", args=[application.slug, release.version]),
         link_environment=reverse("environment", args=[application.slug, phase.slug]),
@@ -196,6 +199,20 @@ def problems_of(phase: str, findings: Sequence[Mapping[str, Any]], checked_at: d
     if checked_at is None:
         return [f"{phase} has never been checked. Open the environment and check it."]
     return [one["sentence"] for one in findings if not one["ok"]]
+
+
+def _way_back(question: Question) -> gates.WayBack | None:
+    """Read only where the phase asks for it, and where something else than what is live comes."""
+    environment = question.environment
+    if question.kind != "deploy" or not environment.phase.needs_way_back:
+        return None
+    from releases.queries.way_back import readiness  # it reads what these facts are asked for, too
+
+    found = readiness(environment, question.release)
+    if found is None:
+        return None
+    who = _names("roll_back", environment.phase) if found.problems or found.one_way else []
+    return gates.WayBack(found.last.release.version, found.problems, found.one_way, question.accept_one_way, who)
 
 
 def _names(right: str, phase: Phase) -> list[str]:

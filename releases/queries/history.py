@@ -21,6 +21,7 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     "promotion.requested": ("", "send", "{who} asked to bring **{version}** to **{phase}**"),
     "promotion.retried": ("", "rotate-cw", "{who} asked again to bring **{version}** to **{phase}**"),
     "promotion.rolled_back": ("warn", "undo-2", "{who} asked to roll **{phase}** back to **{version}**"),
+    "promotion.one_way_accepted": ("warn", "undo-2", "{who} accepts that **{version}** in **{phase}** has no way back"),
     "promotion.expedited": ("warn", "zap", "{who} put **{version}** to **{phase}** in front of the queue"),
     "promotion.queued": ("", "list-end", "**{version}** is queued for **{phase}**"),
     "promotion.waiting": ("warn", "hourglass", "**{version}** waits again for **{phase}**"),

@@ -140,9 +140,7 @@ def _running(view: Reader, move: Move) -> Next:
 def _queued(view: Reader, place: Place, phase: Phase, move: Move) -> Next:
     front = next((one for one in place.open if one.id != move.id and one.status in statuses.ACTIVE), None)
     if place.holds and front is None:  # it was queued before; its start asks, and it waits
-        return Next(
-            "locked", _locked(place, phase), since=move.queued_at, action=Action("view", "View", _promotion(move))
-        )
+        return Next("locked", _locked(place, phase), since=move.queued_at, action=_look(move))
     front = front or next((one for one in place.open if one.status == "queued" and _turn(one) < _turn(move)), None)
     text = f"Queued behind **{front.build.version}**" if front else f"**{move.build.version}** starts in a moment"
     if view.maintenance:
@@ -162,13 +160,14 @@ def _waiting(view: Reader, course: Course, phase: Phase, move: Move) -> Next:
     verdicts = gates.evaluate(facts(view, course, phase, move.build, move))
     open_ones = [verdict for verdict in verdicts if verdict.state in ("failed", "waiting")]
     found = [_of_verdict(view, course, phase, move, verdict) for verdict in open_ones]
-    if not found:
-        return Next("queued", f"**{move.build.version}** starts in a moment", since=move.requested_at)
+    if not found:  # a gate that looks at what the board does not read has said why, at its start
+        text = move.reason.rstrip(".") or f"**{move.build.version}** starts in a moment"
+        return Next("dependency" if move.reason else "queued", text, since=move.requested_at)
     return min(found, key=lambda one: rank(one.kind))
 
 
 def _of_verdict(view: Reader, course: Course, phase: Phase, move: Move, verdict: gates.Verdict) -> Next:
-    look = Action("view", "View", _promotion(move))
+    look = _look(move)
     if verdict.gate.startswith("approval") and verdict.state == "waiting":
         return _approval(view, phase, move)
     if verdict.gate == "schedule" and move.not_before and verdict.state == "waiting":
@@ -326,6 +325,7 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
     here = f"{base}/{phase.slug}/"
     reached = view.reached.get(build.id, frozenset())
     live, stop = place.live, phase.pipeline.prerelease_until
+    ends = stop.name if stop and view.may("view", stop.pk) else gates.UNSEEN
     errored = place.trouble if place.trouble and place.trouble.status == "errored" else None
     return gates.Facts(
         now=view.now,
@@ -333,14 +333,12 @@ def facts(view: Reader, course: Course, phase: Phase, build: Build, move: Move |
         phase=phase.name,
         version=build.version,
         kind=move.kind if move else "deploy",
-        earlier=[
-            _earlier(view, course, one, one.pk in reached) for one in course.phases if one.position < phase.position
-        ],
+        earlier=[_earlier(view, course, one, one.pk in reached) for one in course.before(phase)[::-1]],
         succeeded_here=phase.pk in reached,
         live_version=live.build.version if live else "",
         lower=bool(live and build.precedence < live.build.precedence),
         prerelease=build.channel != "stable",
-        prerelease_ends=_stop(view, stop) if stop and phase.position > stop.position else "",
+        prerelease_ends=ends if stop and phase.position > stop.position else "",
         withdrawn=build.withdrawn,
         missing_keys=_missing(view, place, build, move),
         environment_problems=problems_of(phase.name, place.findings, place.checked_at),
@@ -386,10 +384,6 @@ def _holds(course: Course, phase: Phase, place: Place) -> list[gates.Hold]:
     ]
 
 
-def _stop(view: Reader, last: Phase) -> str:
-    return last.name if view.may("view", last.pk) else gates.UNSEEN
-
-
 def _earlier(view: Reader, course: Course, phase: Phase, reached: bool) -> gates.Earlier:
     link = f"/apps/{course.application.slug}/{phase.slug}/" if phase.pk in course.places else ""
     return gates.Earlier(phase.name, phase.optional, reached, [], link, view.may("view", phase.pk))
@@ -397,3 +391,7 @@ def _earlier(view: Reader, course: Course, phase: Phase, reached: bool) -> gates
 
 def _promotion(move: Move) -> str:
     return f"/promotions/{move.id}/"
+
+
+def _look(move: Move) -> Action:
+    return Action("view", "View", _promotion(move))

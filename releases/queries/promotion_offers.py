@@ -35,7 +35,7 @@ def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
     if status == "errored":
         found.append(_offer(actor, promotion, "resolve", "Say what happened", f"{base}resolve/", "roll_back"))
     if status in RETRIABLE and not promotion.retries.exists():
-        down = promotion.kind in ("rollback", "adopt") or promotion.allow_lower
+        down = promotion.kind in ("rollback", "adopt") or promotion.allow_lower or promotion.accept_one_way
         right = "roll_back" if down else "promote"
         found.append(_offer(actor, promotion, "retry", f"Retry {version} to {phase}", f"{base}retry/", right))
     if status == "succeeded" and _is_live(promotion) and way_back(environment).release:

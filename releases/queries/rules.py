@@ -61,6 +61,9 @@ def rules_to_enter(view: Reader, phases: Sequence[Phase], phase: Phase) -> list[
         said.append(Said("ban", "No pre-releases", f"They stop {_named(view, stop, 'at {}', 'earlier')}"))
     if phase.in_order:
         said.append(Said("list-end", "Every promotion runs, in order"))
+    if phase.needs_way_back:
+        detail = "Or somebody who may roll back accepts a migration that cannot be undone"
+        said.append(Said("undo-2", "**The way back is ready** before anything comes", detail))
     if phase.auto_rollback:
         detail = "After it migrated or had the traffic; once, never of a rollback"
         said.append(Said("undo-2", "A failed verification is **rolled back without asking**", detail))

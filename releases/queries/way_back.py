@@ -28,6 +28,14 @@ class WayBack:
     rehearsal: Rehearsed | None = None
     """The newest there or in an earlier phase: of this pair of releases if there is one."""
 
+    one_way: str = ""
+    """Of the problems, the one that the migration of what is left cannot be undone; empty: it can."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The other problems: nobody can accept them."""
+        return tuple(one for one in self.problems if one != self.one_way)
+
     @property
     def ready(self) -> bool:
         return self.release is not None and not self.problems
@@ -42,16 +50,33 @@ class WayBack:
         return f"Back to {self.release.version} is ready: its artifact is there, its configuration can be read."
 
 
+@dataclass(frozen=True)
+class Readiness:
+    """Where one would return to, what is missing for it, and why the migration of what is left cannot be undone."""
+
+    last: Promotion
+    problems: tuple[str, ...]
+    one_way: str
+
+
+def readiness(environment: Environment, leaving: Release | None) -> Readiness | None:
+    """What the gate asks: three queries. None: there is nothing to go back to."""
+    last = _last_good(environment, leaving)
+    if last is None:
+        return None
+    return Readiness(last, tuple(filter(None, [_artifact(last), _snapshot(last)])), _migration(leaving))
+
+
 def way_back(environment: Environment, coming: Release | None = None) -> WayBack:
     """The way back from `coming`, once it serves (default: from what is live now). A fixed number of queries."""
     live = live_of(environment)
     leaving = coming or (live.release if live else None)
-    last = _last_good(environment, leaving)
-    if last is None:
+    found = readiness(environment, leaving)
+    if found is None:
         return WayBack(None, ())
-    problems = tuple(filter(None, [_artifact(last), _snapshot(last), _migration(leaving)]))
-    rehearsed = last_before(environment, leaving, last.release)
-    return WayBack(last.release, problems, usual_rollback(environment), rehearsed)
+    problems = (*found.problems, found.one_way) if found.one_way else found.problems
+    rehearsed = last_before(environment, leaving, found.last.release)
+    return WayBack(found.last.release, problems, usual_rollback(environment), rehearsed, found.one_way)
 
 
 def usual_rollback(environment: Environment) -> float | None:

@@ -169,6 +169,7 @@ def _promotions(commands: Commands) -> None:
     promote.add_argument("--comment", help="why; approvers read it")
     promote.add_argument("--not-before", metavar="TIME", help="2026-12-24T18:00, with or without a zone; or +90m, +2h")
     promote.add_argument("--allow-lower", action="store_true", help="a version lower than what is live; says why")
+    promote.add_argument("--accept-one-way", action="store_true", help="a migration that cannot be undone; says why")
     promote.add_argument(
         "--emergency", metavar="REASON", help="in front of the queue of all applications; opens no gate"
     )

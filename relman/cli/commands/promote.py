@@ -29,6 +29,8 @@ def promote(args: Namespace, console: Console, client: Client) -> int:
         body["not_before"] = moment(args.not_before)
     if args.allow_lower:
         body["allow_lower"] = True
+    if args.accept_one_way:
+        body["accept_one_way"] = True
     if args.emergency is not None:
         body |= {"emergency": True, "reason": args.emergency}
     return _made(client.post("promotions/", body), args, console, client)

@@ -12,6 +12,7 @@ from relman.cli.failure import usage
 from relman.cli.follow import NUMBER, headline
 from relman.cli.queue import say_queue
 from relman.cli.verdicts import blocking, say_verdicts
+from relman.cli.way_back import say_way_back
 
 
 def run(args: Namespace, console: Console, client: Client) -> int:
@@ -50,5 +51,7 @@ def _say(document: dict[str, Any], verdicts: list[Any], stops: list[Any], consol
     say_queue(document, console)
     if not stops and not document.get("reason") and document.get("status") not in exits.ENDS:
         console.say("No gate blocks it." if (document.get("queue") or {}).get("in_front") else "Nothing blocks it.")
+    if document.get("way_back"):
+        say_way_back(document["way_back"], console)
     if passed:
         console.say(console.paint(f"Passed: {', '.join(passed)}.", "dim"))
