@@ -35,6 +35,11 @@ USED_CODE = (
     "If that leads here once more, allow cookies for this address."
 )
 
+TWO_COOKIES = (
+    "Another application has set a cookie of RelMan's name for this address too, so RelMan cannot tell who you are. "
+    "Open the address again; if that leads here once more, delete the cookies of this address."
+)
+
 
 @require_GET
 def verify(request: HttpRequest, environment: int) -> HttpResponse:
@@ -73,9 +78,18 @@ def _who(request: HttpRequest, target: Environment) -> tuple[Actor | None, str]:
             raise _unknown(identity.NOT_ACCEPTED)
         owner, token = known
         return Actor(owner, "gateway", _address(request), token), "token"
-    cookie = request.COOKIES.get(pass_cookie(settings.GATEWAY_PORT), "")
+    cookie = _cookie(request, pass_cookie(settings.GATEWAY_PORT))
     user = passes.person(cookie, target.pk) if cookie else None
     return (Actor(user, "gateway", _address(request)) if user else None), "page"
+
+
+def _cookie(request: HttpRequest, name: str) -> str:
+    """The cookie of this name. Forbidden when there are two: one was set for all addresses of the phase, by another
+    application or one of its pages, and nobody can tell which is ours (over https a name with __Host- could)."""
+    sent = [part.strip() for part in request.headers.get("Cookie", "").split(";")]
+    if sum(part.partition("=")[0].strip() == name for part in sent) > 1:
+        raise Forbidden(TWO_COOKIES, code="two_cookies")
+    return request.COOKIES.get(name, "")
 
 
 def _unknown(sentence: str) -> RelManError:
@@ -99,7 +113,7 @@ def _wants_page(request: HttpRequest) -> bool:
 def _to_sign_in(request: HttpRequest, target: Environment) -> HttpResponse:
     back = passes.local_path(request.headers.get("X-Forwarded-Uri", "/"))
     name = browser_cookie(settings.GATEWAY_PORT)
-    given = request.COOKIES.get(name, "")
+    given = _cookie(request, name)
     secret = given if passes.known_browser(given) else secrets.token_urlsafe(32)
     query = urlencode({"environment": target.pk, "browser": passes.mark(secret), "next": back})
     response = _private(HttpResponseRedirect(f"{settings.PUBLIC_URL}/_gate/begin?{query}"))
@@ -136,9 +150,9 @@ def enter(request: HttpRequest, environment: int) -> HttpResponse:
     """On the environment's host: the code for a cookie, and on to where the browser wanted to go."""
     try:
         _only_gateway(request)
-    except NotFound as error:
+        secret = _cookie(request, browser_cookie(settings.GATEWAY_PORT))
+    except RelManError as error:
         return _refused(request, error)
-    secret = request.COOKIES.get(browser_cookie(settings.GATEWAY_PORT), "")
     cookie = passes.enter(request.GET.get("code", ""), environment, secret)
     back = passes.local_path(request.GET.get("next", "/"))
     if cookie is None:
@@ -186,6 +200,8 @@ def _refused(request: HttpRequest, error: RelManError) -> HttpResponse:
     response = _private(_page(pages.page(title, error.message, link), error.status))
     if error.status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    if error.code == "two_cookies":
+        response["Clear-Site-Data"] = '"cookies"'
     return response
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from phases.serializers import Account
 from releases.api.queueing import QueueShown
-from releases.api.way_back import DifferenceShown, HoldShown, RollbackChoice, WayBackShown
+from releases.api.way_back import DifferenceShown, HoldShown, RollbackChoice, Unapproved, WayBackShown
 from releases.models import Approval, Change, Promotion, Release, Step
 from relman.api import Body
 
@@ -254,6 +254,7 @@ class RollbackShown(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
     usual_seconds = serializers.FloatField(source="usual", allow_null=True)
     way_back = WayBackShown(source="back")
+    unapproved = Unapproved(many=True)
 
 
 class Comment(Body):

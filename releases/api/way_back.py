@@ -73,6 +73,15 @@ class DifferenceShown(serializers.Serializer[Any]):
     secret = serializers.BooleanField()
 
 
+class Unapproved(serializers.Serializer[Any]):
+    """One key that today's configuration would bring without the phase's approvals: as it runs now, and as it would."""
+
+    key = serializers.CharField()
+    live = serializers.CharField(source="before", allow_null=True)
+    today = serializers.CharField(source="after", allow_null=True)
+    secret = serializers.BooleanField()
+
+
 class RollbackChoice(serializers.Serializer[Any]):
     """A release that one can go back to."""
 

@@ -14,6 +14,7 @@ from releases.queries.application import course_of, open_first
 from releases.queries.cells import lines
 from releases.queries.courses import candidate
 from releases.queries.differences import against_live, changes_between, differences
+from releases.queries.facts import rules_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
 from releases.queries.progress import Estimate, usual_of
@@ -157,6 +158,9 @@ class RollbackOffer:
     """Whether the release that is chosen by itself is ready to go back to."""
     hold: str
     """What is live, and would be held."""
+    unapproved: list[Difference]
+    """What today's configuration would bring that did not come with what is live, where a phase asks for approvals: a
+    rollback asks for none, so whoever confirms should see it."""
     may_expedite: bool = False
 
     @property
@@ -216,6 +220,7 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
             usual=usual_rollback(environment),
             back=back,
             hold=live.release.version if live and chosen and chosen.release_id != live.release_id else "",
+            unapproved=differences(live.snapshot, today)[0] if live and chosen and rules_of(environment) else [],
             may_expedite=permissions.can(actor, "break_glass", environment),
         )
     )

@@ -10,6 +10,7 @@ import time
 from tests.faults import injectors as inject
 from tests.faults.drill import Drill, Report, Row
 from tests.faults.people import call, token
+from tests.faults.ways_back import answered_and_rehearsed
 
 CLICK = 2.0
 """Seconds within which a click is answered while the broker is away (0.3 s on a machine that does nothing else)."""
@@ -213,6 +214,7 @@ STORMS: dict[str, Row] = {
     "9": clocks_off,
     "10": messages_again,
     "19": rollback_killed,
+    "19b": answered_and_rehearsed,
     "20": rolling_restart,
     "45": default_settings,
     "24": everything,

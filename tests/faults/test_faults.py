@@ -23,7 +23,7 @@ def drill() -> Iterator[Conductor]:
 
 
 TOGETHER = (
-    ("1", "3", "2", "19"),
+    ("1", "3", "2", "19", "19b"),
     ("10", "13", "4", "5", "6", "6b", "7"),
     ("11", "12", "14", "15", "16", "21"),
     ("20",),
@@ -127,6 +127,12 @@ def test_21_workers_of_before_leave_newer_plans_to_newer_workers(drill):
 def test_19_a_rollback_survives_what_a_deployment_survives(drill):
     played = play(drill, "19")
     assert played.harm == [] and played.facts["rollbacks"]
+
+
+def test_19_what_nobody_asks_for_by_hand_survives_it_too(drill):
+    played = play(drill, "19b")
+    assert played.harm == [] and played.facts["answers"] == ["succeeded", "succeeded"]
+    assert played.facts["rehearsals"] == ["passed", "passed"]
 
 
 def test_20_a_rolling_restart_repeats_nothing(drill):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from phases import actions as places
 from releases import actions, storage
+from releases.queries.dialogs import rollback_dialog
 from releases.queries.lookups import live_of
 from releases.queries.way_back import way_back
 from relman.errors import Conflict, Forbidden, Invalid
@@ -80,6 +82,30 @@ def test_what_is_live_with_todays_configuration_is_no_way_around_the_approvals(s
     )
     assert (asked.kind, asked.status) == ("redeploy", "waiting")
     assert {rule["name"] for rule in asked.rules} == {"business", "quality"}
+
+
+def test_the_dialog_says_why_there_is_no_way_back(shop):
+    shop.bring(shop.release("1.0.0"), "dev")
+    browser = Client()
+    browser.force_login(shop.people["developer"])
+    text = browser.get("/apps/shop/dev/rollback/").content.decode()
+    assert "No other release has succeeded in Dev yet, so there is no way back." in text
+    assert "It cannot be rolled back now." in text and "As it ran then" not in text
+
+
+def test_values_that_nobody_approved_are_shown_before_they_come_with_a_rollback(shop, two):
+    live, manager = shop.environments["live"], shop.actor("release-manager")
+    assert rollback_dialog(manager, live).offer.unapproved == []
+    places.set_configuration(live, {"COLOUR": "red"}, actor=shop.actor("devops"))
+    assert [one.key for one in rollback_dialog(manager, live).offer.unapproved] == ["COLOUR"]
+    places.set_configuration(shop.environments["dev"], {"COLOUR": "red"}, actor=shop.actor("devops"))
+    assert rollback_dialog(shop.actor("developer"), shop.environments["dev"]).offer.unapproved == []  # nobody is asked
+    browser = Client()
+    browser.force_login(manager.user)
+    text = browser.get("/apps/shop/live/rollback/").content.decode()
+    assert "Nobody has approved 1 value of today’s configuration." in text and "<code>COLOUR</code>" in text
+    said = browser.get("/api/v1/environments/shop/live/rollback/").json()["unapproved"]
+    assert said == [{"key": "COLOUR", "live": None, "today": "red", "secret": False}]
 
 
 def test_a_rollback_goes_on_without_approvals_when_the_target_changes_before_it_starts(shop, two):

@@ -74,6 +74,9 @@ def _what_if(offer: Json, console: Console, client: Client) -> int:
     where = f"{text_of(offer.get('application'))} in {text_of(offer.get('phase'))}"
     console.say(f"{where}: from {text_of(offer.get('live'))} to {text_of(offer.get('version') or None)}.")
     say_way_back(offer.get("way_back") or {}, console)
+    if offer.get("unapproved"):
+        keys = ", ".join(text_of(one.get("key")) for one in offer["unapproved"])
+        console.say(f"with --configuration today, nobody has approved: {keys}")
     rows = [(one["key"], one["then"], one["today"]) for one in offer.get("differences") or []]
     if rows:
         console.table(("KEY", "THEN", "TODAY"), rows)

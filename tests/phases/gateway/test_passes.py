@@ -138,6 +138,20 @@ def passed(client: Client, environment: Environment) -> str:
     return cookie_of(enter(environment, code_of(begin(client, environment))))
 
 
+def test_a_cookie_that_comes_twice_is_nobodys(town: Town) -> None:
+    cookie = passed(signed_in(town.person("jane", "qa-engineer")), town.qa)
+    twice = verify(town.qa, accept=HTML, Cookie=f"{COOKIE}={cookie}; theme=dark; {COOKIE}=tossed")
+    assert twice.status_code == 403 and twice["Clear-Site-Data"] == '"cookies"'
+    assert "Another application has set a cookie" in twice.content.decode()
+    assert verify(town.qa, Cookie=f"theme=dark; {COOKIE}={cookie}; {COOKIE}x=1").status_code == 204
+    sent_away = verify(town.qa, accept=HTML, Cookie=f"{BROWSER}={SECRET}; {BROWSER}={'y' * 43}")
+    assert sent_away.status_code == 403
+    code = code_of(begin(signed_in(town.person("joe", "qa-engineer")), town.qa))
+    client = Client(headers={**from_gateway(), "Cookie": f"{BROWSER}={SECRET}; {BROWSER}=tossed", "Accept": HTML})
+    answer = client.get(f"/_gate/enter/{town.qa.pk}", {"code": code})
+    assert answer.status_code == 403 and COOKIE not in answer.cookies
+
+
 # The way in
 
 
