@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from relman.embedded import folders
-from relman.embedded.postgres import Postgres
+from relman.embedded.postgres import APPLICATION, Postgres
 from relman.embedded.process import Service, StartFailed, await_ready, start, stop, tied
 from relman.embedded.valkey import Valkey
 from tests.web import ROOT, free_port, listening
@@ -145,6 +146,7 @@ class Stack:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
+        call_command("application_role", APPLICATION, stdout=io.StringIO())
 
     def worker(self, more: Mapping[str, str] | None = None, *, children: int = 2) -> Worker:
         """Start one more worker; it has trapdoors (see `tests.faults.worker`)."""
@@ -185,7 +187,7 @@ class Stack:
             return subprocess.Popen(
                 tied(command, signal.SIGKILL),
                 cwd=ROOT,
-                env={**inherited, **self.variables, **more},
+                env={**inherited, **self.variables, "DATABASE_URL": self.postgres.application_url, **more},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
