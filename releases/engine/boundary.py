@@ -21,6 +21,13 @@ Line = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
+class Hand:
+    """The promotion is ours; `abort`: why somebody asked to stop it, as it is while our transaction lasts."""
+
+    abort: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """What an attempt came to. A step that stays `running` waits, and goes on with the same attempt later."""
 
@@ -36,8 +43,8 @@ def write(
     ended: Ended | None = None,
     begins: int | None = None,
     lines: Sequence[Line] = (),
-) -> bool:
-    """Write a boundary; `ended.step` and `begins` are ids of steps. False: somebody took over, nothing is written."""
+) -> Hand | None:
+    """Write a boundary; `ended.step` and `begins` are ids of steps. None: somebody took over, nothing is written."""
     values: dict[str, Any] = {
         "promotion": claim.promotion.pk,
         "epoch": claim.epoch,
@@ -51,14 +58,15 @@ def write(
     }
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, values)
-        return bool(cursor.fetchone())
+        found = cursor.fetchone()
+        return Hand(found[0]) if found else None
 
 
 STATEMENT = f"""
     WITH mine AS (
         UPDATE {Promotion._meta.db_table} SET revision = revision + 1, "left" = %(left)s::jsonb
          WHERE id = %(promotion)s AND epoch = %(epoch)s AND lease_owner = %(owner)s
-        RETURNING id
+        RETURNING id, abort_reason
     ), ended AS (
         UPDATE {Step._meta.db_table} AS step
            SET status = %(status)s, detail = %(detail)s,
@@ -78,5 +86,5 @@ STATEMENT = f"""
                WITH ORDINALITY AS line (step, level, text, place)
          ORDER BY line.place
     )
-    SELECT id FROM mine
+    SELECT abort_reason FROM mine
 """  # noqa: S608 - names of our own tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from phases.models import Environment
 from releases.dispatch import ring
 from releases.engine import drift, rehearsing, rolling_back
 from releases.engine.lease import Claim
-from releases.models import Promotion
+from releases.models import Promotion, Step
 from releases.transitions import advance, announce
 from relman.actors import Actor
 
@@ -24,16 +25,19 @@ LOOKS = ("verify", "observe")
 """Kinds of steps that look at what runs."""
 
 
-def end(claim: Claim, status: str, reason: str) -> None:
-    """End an active promotion; its clean-up goes on under the same lease. Conflict: lost, or aborted before this."""
+def end(claim: Claim, status: str, reason: str, steps: Iterable[Step] | None = None) -> None:
+    """End an active promotion; its clean-up goes on under the same lease. Conflict: lost, or aborted before this.
+
+    `steps` are its steps as they are now, for whoever has them at hand.
+    """
     promotion = claim.promotion
     unverified = status == "failed" and promotion.status == "verifying"
     # Both parts of a rehearsal are brought as they ran; others need not look whether they belong to one.
     rehearsed = promotion.snapshot_of == "then"
     holds = {**claim.holds, "abort_reason": ""} if status == "succeeded" else claim.holds
-    steps = list(promotion.steps.values_list("when", "kind", "status"))
-    due = any(when == SECTION.get(status) and said in ("pending", "running") for when, _, said in steps)
-    with transaction.atomic():
+    known = list(promotion.steps.all() if steps is None else steps)
+    due = any(one.when == SECTION.get(status) and one.status in ("pending", "running") for one in known)
+    with transaction.atomic(savepoint=False):
         if unverified or rehearsed:
             rolling_back.lock(promotion)
         advance(
@@ -47,7 +51,7 @@ def end(claim: Claim, status: str, reason: str) -> None:
             **_keep(claim, due),
         )
         if status == "succeeded":
-            _is_the_record(promotion, any(kind in LOOKS and said == "succeeded" for _, kind, said in steps))
+            _is_the_record(promotion, any(one.kind in LOOKS and one.status == "succeeded" for one in known))
         if unverified:
             rolling_back.answer(promotion)
         if rehearsed:

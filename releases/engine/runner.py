@@ -21,6 +21,7 @@ from relman.actors import Actor
 from relman.errors import Conflict
 
 log = logging.getLogger(__name__)
+DONE = ("succeeded", "skipped")
 
 
 class Lost(Exception):
@@ -108,7 +109,9 @@ class Visit:
             case Succeeded() | Skipped():
                 following = self.straight_on(step)
                 self.close(step, "skipped" if isinstance(result, Skipped) else "succeeded", result, following)
-                return following is None or self.one(following)
+                if following is not None:
+                    return self.one(following)
+                return self.promotion.is_active or self.promotion.cleanup == "due"
             case Again() if self.work.interrupted:
                 return self.broken(step, Failed(self.work.interrupted))
             case Again():
@@ -131,23 +134,26 @@ class Visit:
     def close(
         self, step: Step, status: str, result: Succeeded | Skipped | Failed | Errored, then: Step | None = None
     ) -> None:
-        """Save a step's end, and what it left; in the same transaction, that it was the last one before verifying."""
+        """Save a step's end, and what it left; in the same transaction, that it was the last one before verifying, or
+        the last one of all."""
         words = result.reason if isinstance(result, Failed | Errored) else result.detail
         left = {} if isinstance(result, Skipped) else dict(result.left)
-        if not self.is_last_to_run(step, status):
+        verifying = self.promotion.status == "running" and self.is_last(step, status, "run")
+        ends = then is None and self.promotion.is_active and self.is_last(step, status, "run", "verify")
+        if not (verifying or ends):
             return self.work.save(step, left, status=status, detail=words, then=then)
         with transaction.atomic():
             self.work.save(step, left, status=status, detail=words, then=then)
-            self.turn_to_verifying()
+            if verifying:
+                self.turn_to_verifying()
+            if ends and not self.keeper.abort and self.promotion.snapshot_of != "then":
+                # Parts of a rehearsal lock their environment first, and so end in a transaction of their own.
+                ending.end(self.claim, "succeeded", "", self.steps)
 
-    def is_last_to_run(self, step: Step, status: str) -> bool:
-        """Whether nothing is left to run once this step has come to this."""
-        others = (one for one in self.steps if one.when == "run" and one is not step)
-        return (
-            self.promotion.status == "running"
-            and status in ("succeeded", "skipped")
-            and all(one.status in ("succeeded", "skipped") for one in others)
-        )
+    def is_last(self, step: Step, status: str, *sections: str) -> bool:
+        """Whether nothing is left of these sections once this step has come to this."""
+        others = (one for one in self.steps if one.when in sections and one is not step)
+        return status in DONE and all(one.status in DONE for one in others)
 
     def turn_to_verifying(self) -> None:
         """All that was to run is done."""

@@ -123,8 +123,10 @@ class Work:
             lines = [*lines, *self.masked(begins.number, [f"Step {begins.number}: {begins.name}"], "group")]
         self.keeper.pulse()
         number = begins.pk if begins else None
-        if not boundary.write(self.claim, self.promotion.left, ended=ended, begins=number, lines=lines):
+        hand = boundary.write(self.claim, self.promotion.left, ended=ended, begins=number, lines=lines)
+        if hand is None:
             raise Fenced("Somebody else has taken this promotion over.")
+        self.keeper.abort = hand.abort or self.keeper.abort
         if begins is not None:
             begins.status, begins.wake_at, begins.attempts = "running", None, begins.attempts + (0 if again else 1)
         self.tell()

@@ -36,7 +36,26 @@ def test_a_child_that_is_killed_while_it_looks_leaves_the_flag_usable():
     assert flag.is_set()
 
 
+def test_an_abort_in_the_last_step_is_honoured_by_the_transaction_that_would_end_it(shop, monkeypatch):
+    remake(shop, "dev", steps=2, verify=False)
+    promotion = shop.ask(shop.release(), "dev")
+    timed = steps.Work.timed
+
+    def abort_meanwhile(work, step, call):
+        result = timed(work, step, call)
+        if step.number == 2:
+            actions.abort(Promotion.objects.get(pk=promotion.pk), actor=shop.actor("developer"), comment="Wrong.")
+        return result
+
+    monkeypatch.setattr(steps.Work, "timed", abort_meanwhile)
+    runner.tick(promotion.pk)
+    promotion.refresh_from_db()
+    assert (promotion.status, promotion.cleanup) == ("aborted", "done")
+    assert set(promotion.steps.filter(when="run").values_list("status", flat=True)) == {"succeeded"}
+
+
 def test_an_abort_that_was_accepted_before_the_end_is_honoured(shop, monkeypatch):
+    monkeypatch.setattr(runner.Visit, "is_last", lambda *_: False)  # as after a takeover: all steps done, not ended
     promotion = shop.ask(shop.release(), "dev")
     done = runner.Visit.section_done
 
