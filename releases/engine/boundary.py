@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from releases.engine.lease import Claim
 from releases.models import LogLine, Promotion, Step
+from relman import prepared
 
 Line = tuple[int, str, str]
 """Number of the step, level, masked text."""
@@ -56,29 +55,27 @@ def write(
         "begins": begins,
         "lines": json.dumps([{"step": step, "level": level, "text": text} for step, level, text in lines]),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(STATEMENT, values)
-        found = cursor.fetchone()
-        return Hand(found[0]) if found else None
+    found = prepared.rows(STATEMENT, values)
+    return Hand(found[0][0]) if found else None
 
 
 STATEMENT = f"""
     WITH mine AS (
         UPDATE {Promotion._meta.db_table} SET revision = revision + 1, "left" = %(left)s::jsonb
-         WHERE id = %(promotion)s AND epoch = %(epoch)s AND lease_owner = %(owner)s
+         WHERE id = %(promotion)s::bigint AND epoch = %(epoch)s::bigint AND lease_owner = %(owner)s::text
         RETURNING id, abort_reason
     ), ended AS (
         UPDATE {Step._meta.db_table} AS step
-           SET status = %(status)s, detail = %(detail)s,
-               finished_at = CASE WHEN %(status)s NOT IN ('pending', 'running') THEN statement_timestamp() END,
-               wake_at = CASE WHEN %(status)s = 'running' THEN statement_timestamp() END
-          FROM mine WHERE step.id = %(ended)s
+           SET status = %(status)s::text, detail = %(detail)s::text,
+               finished_at = CASE WHEN %(status)s::text NOT IN ('pending', 'running') THEN statement_timestamp() END,
+               wake_at = CASE WHEN %(status)s::text = 'running' THEN statement_timestamp() END
+          FROM mine WHERE step.id = %(ended)s::bigint
     ), begun AS (
         UPDATE {Step._meta.db_table} AS step
            SET status = 'running', wake_at = NULL, finished_at = NULL,
                started_at = CASE WHEN wake_at IS NULL THEN statement_timestamp() ELSE started_at END,
                attempts = attempts + CASE WHEN wake_at IS NULL THEN 1 ELSE 0 END
-          FROM mine WHERE step.id = %(begins)s
+          FROM mine WHERE step.id = %(begins)s::bigint
     ), said AS (
         INSERT INTO {LogLine._meta.db_table} (promotion_id, step, at, level, text)
         SELECT mine.id, line.step, statement_timestamp(), line.level, line.text

@@ -7,16 +7,14 @@ one application keep nobody else's one waiting. Only rows that are queued or run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from releases import formats
 from releases.models import Promotion
+from relman import prepared
 
 TRIES = 8
 """Candidates of one doorbell: where several are rung at once, each takes another."""
@@ -31,7 +29,7 @@ _LINE = """
 """
 _STARTABLE = """
     SELECT * FROM line
-     WHERE place = 1 AND plan_version <= %(format)s
+     WHERE place = 1 AND plan_version <= %(format)s::int
        AND NOT EXISTS (SELECT FROM releases_maintenance WHERE ended_at IS NULL)
        AND NOT EXISTS (SELECT FROM releases_promotion busy WHERE busy.environment_id = line.environment_id
                           AND busy.status IN ('running', 'verifying'))
@@ -47,24 +45,24 @@ _TURNS = """
 _ORDER = "emergency_at NULLS LAST, turn, served NULLS FIRST, id"
 LINE = f"""
     WITH chosen AS ({_LINE}), turns AS ({_TURNS})
-    SELECT id, environment_id, application_id, emergency_at, phase_id FROM turns ORDER BY {_ORDER} LIMIT %(limit)s
+    SELECT id, environment_id, application_id, emergency_at, phase_id FROM turns ORDER BY {_ORDER} LIMIT %(limit)s::int
 """  # noqa: S608 - constants of this file
 DUE = f"""
     WITH line AS ({_LINE}), chosen AS ({_STARTABLE}), turns AS ({_TURNS}), going AS (
         SELECT id, environment_id FROM releases_promotion
-         WHERE status IN ('running', 'verifying') AND plan_version <= %(format)s
+         WHERE status IN ('running', 'verifying') AND plan_version <= %(format)s::int
            AND (lease_until IS NULL OR lease_until < now()) AND (wake_at IS NULL OR wake_at <= now())
         UNION ALL
         SELECT id, environment_id FROM releases_promotion
-         WHERE id = %(rung)s AND cleanup = 'due' AND status NOT IN ('queued', 'running', 'verifying')
+         WHERE id = %(rung)s::bigint AND cleanup = 'due' AND status NOT IN ('queued', 'running', 'verifying')
     )
     SELECT id, environment_id FROM (
-        SELECT id, environment_id, id <> %(rung)s AS other, false AS queued,
+        SELECT id, environment_id, id <> %(rung)s::bigint AS other, false AS queued,
                NULL::timestamptz AS emergency_at, 0 AS turn, NULL::timestamptz AS served FROM going
         UNION ALL
         SELECT id, environment_id, true, true, emergency_at, turn, served FROM turns
     ) AS due
-     ORDER BY queued, other, {_ORDER} LIMIT %(limit)s
+     ORDER BY queued, other, {_ORDER} LIMIT %(limit)s::int
 """  # noqa: S608 - constants of this file
 
 
@@ -84,12 +82,13 @@ def due(rung: int) -> list[tuple[int, int]]:
 
     What runs already and may go on comes before anything new; `rung` itself among it before others, and its clean-up.
     """
-    return [(pk, environment) for pk, environment in _rows(DUE, rung=rung, limit=TRIES, format=formats.PLAN)]
+    values = {"rung": rung, "limit": TRIES, "format": formats.PLAN}
+    return [(pk, environment) for pk, environment in prepared.rows(DUE, values)]
 
 
 def line() -> list[Turn]:
     """All that is queued, in the order in which it will start; as long as nothing changes."""
-    return [Turn(*row) for row in _rows(LINE, limit=LONGEST)]
+    return [Turn(*row) for row in prepared.rows(LINE, {"limit": LONGEST})]
 
 
 def before(promotion: Promotion) -> Q:
@@ -98,9 +97,3 @@ def before(promotion: Promotion) -> Q:
         return Q(status="queued") & (Q(emergency_at__isnull=False) | Q(id__lt=promotion.pk))
     earlier = Q(emergency_at__lt=promotion.emergency_at)
     return Q(status="queued") & (earlier | Q(emergency_at=promotion.emergency_at, id__lt=promotion.pk))
-
-
-def _rows(sql: str, **values: Any) -> Iterator[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        yield from cursor.fetchall()
