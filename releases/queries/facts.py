@@ -15,9 +15,8 @@ from phases.drivers.settings import wrong
 from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
-from releases.queries.lookups import live_version
+from releases.queries.ground import Stop, ground
 from relman.actors import Actor
-from relman.clock import now
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,23 @@ def facts(question: Question) -> gates.Facts:
     """Everything that the gates may know. The number of queries does not grow with the data."""
     release, environment = question.release, question.environment
     phase, application = environment.phase, environment.application
-    live, precedence = live_version(environment)
-    reached = _reached(release)
+    known = ground(release.pk, environment.pk)
     parsed = versions.parse(release.version, application.version_scheme)
-    phases = list(Phase.objects.filter(pipeline_id=phase.pipeline_id).order_by("position"))
     return gates.Facts(
-        now=question.at or now(),
+        now=question.at or known.now,
         application=application.name,
         phase=phase.name,
         version=release.version,
         kind=question.kind,
-        earlier=_earlier(phases, phase, reached, application.slug, question.reader),
-        succeeded_here=phase.pk in reached,
-        live_version=live,
-        lower=bool(live) and release.precedence < precedence,
+        earlier=_earlier(known.phases, phase, application.slug, question.reader),
+        succeeded_here=any(stop.reached for stop in known.phases if stop.id == phase.pk),
+        live_version=known.live_version,
+        lower=bool(known.live_version) and release.precedence < known.live_precedence,
         allow_lower=question.allow_lower,
         prerelease=parsed.prerelease,
-        prerelease_ends=_prerelease_ends(phases, phase, application.pipeline.prerelease_until_id, question.reader),
+        prerelease_ends=_prerelease_ends(
+            known.phases, phase, application.pipeline.prerelease_until_id, question.reader
+        ),
         withdrawn=release.withdrawn,
         withdrawn_reason=release.withdrawn_reason,
         artifact_problem=_artifact(release),
@@ -93,12 +92,12 @@ def facts(question: Question) -> gates.Facts:
         not_after=question.not_after,
         approve_before=question.approve_before,
         way_back=_way_back(question),
-        holds=_holds(environment),
+        holds=_holds(environment) if known.locked else [],
         link_release=reverse("release", args=[application.slug, release.version]),
         link_environment=reverse("environment", args=[application.slug, phase.slug]),
         link_configuration=reverse("environment-configuration", args=[application.slug, phase.slug]),
         link_approve=reverse("approve", args=[question.promotion]) if question.promotion else "",
-        **_target(question),
+        **_target(question, known.errored),
         **_people(question),
     )
 
@@ -114,44 +113,33 @@ def _artifact(release: Release) -> str:
     return ""
 
 
-def _reached(release: Release) -> frozenset[int]:
-    """Ids of the phases where this release has succeeded."""
-    done = Promotion.objects.filter(release=release, status="succeeded")
-    return frozenset(done.order_by().values_list("environment__phase_id", flat=True).distinct())
-
-
-def _earlier(
-    phases: Sequence[Phase], here: Phase, reached: frozenset[int], application: str, reader: Actor | None
-) -> list[gates.Earlier]:
+def _earlier(phases: Sequence[Stop], here: Phase, application: str, reader: Actor | None) -> list[gates.Earlier]:
     """The phases before this one. Without an environment a phase is not used by the application."""
     before = [phase for phase in phases if phase.position < here.position]
     seen = permissions.access(reader) if reader else permissions.Access()
-    used = set(
-        Environment.objects.filter(application__slug=application, phase__in=before).values_list("phase_id", flat=True)
-    )
-    lacking = next((p for p in before if not p.optional and p.pk not in reached), None)
-    who = [user.display for user in permissions.people_who_can("promote", lacking)[:5]] if lacking else []
+    lacking = next((phase for phase in before if not phase.optional and not phase.reached), None)
+    who = _names("promote", Phase.objects.get(pk=lacking.id)) if lacking else []
     return [
         gates.Earlier(
             phase.name,
             phase.optional,
-            phase.pk in reached,
+            phase.reached,
             who if phase is lacking else [],
             reverse("environment", args=[application, phase.slug])
-            if phase.pk in used
+            if phase.used
             else reverse("application", args=[application]),
-            "view" in seen.within(phase.pk),
+            "view" in seen.within(phase.id),
         )
         for phase in before
     ]
 
 
-def _prerelease_ends(phases: Sequence[Phase], here: Phase, last: int | None, reader: Actor | None) -> str:
+def _prerelease_ends(phases: Sequence[Stop], here: Phase, last: int | None, reader: Actor | None) -> str:
     """The name of the phase where pre-releases stop, when this one lies behind it."""
-    end = next((phase for phase in phases if phase.pk == last), None)
+    end = next((phase for phase in phases if phase.id == last), None)
     if end is None or here.position <= end.position:
         return ""
-    return end.name if reader and permissions.can(reader, "view", end) else gates.UNSEEN
+    return end.name if reader and "view" in permissions.access(reader).within(end.id) else gates.UNSEEN
 
 
 def _holds(environment: Environment) -> list[gates.Hold]:
@@ -174,17 +162,11 @@ def _holds(environment: Environment) -> list[gates.Hold]:
     ]
 
 
-def _target(question: Question) -> dict[str, Any]:
+def _target(question: Question, blocked: int | None) -> dict[str, Any]:
     """Whether the environment is ready, and who sees to it when it is not."""
     environment, found = question.environment, dict[str, Any]()
     problems = list(wrong(environment.driver, environment.settings).values())
     problems = problems or problems_of(environment.phase.name, environment.findings, environment.checked_at)
-    blocked = (
-        Promotion.objects.filter(environment=environment, status="errored")
-        .order_by("-id")
-        .values_list("pk", flat=True)
-        .first()
-    )
     found["environment_problems"] = problems
     found["blocked_by"] = blocked
     if problems or configuration.missing(question.snapshot, _required(question.release)):

@@ -73,11 +73,6 @@ def live_of(environment: Environment) -> Promotion | None:
     return _succeeded(environment).select_related("release", "requested_by").first()
 
 
-def live_version(environment: Environment) -> tuple[str, str]:
-    """Version and precedence of what is live; both empty when nothing is. For whoever needs no more of it."""
-    return _succeeded(environment).values_list("release__version", "release__precedence").first() or ("", "")
-
-
 def _succeeded(environment: Environment) -> QuerySet[Promotion]:
     return Promotion.objects.filter(environment=environment, status="succeeded").order_by("-finished_at")
 
