@@ -13,6 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -34,11 +35,28 @@ SKEW = 2.0
 """Seconds by which the clocks of two web processes may differ, and which a page may take to be drawn."""
 
 _client: redis.Redis | None = None
+_told: deque[str] = deque(maxlen=10_000)
+"""Topics on their way out: what comes while the one before is being sent goes with the next, in one message."""
 
 
 def publish_on_commit(*topics: str) -> None:
     """After commit, tell everybody who watches one of these topics. Never fails, never waits."""
-    transaction.on_commit(lambda: later(lambda: _publish(topics)), robust=True)
+    transaction.on_commit(lambda: _tell(topics), robust=True)
+
+
+def _tell(topics: tuple[str, ...]) -> None:
+    _told.extend(topics)
+    later(_send)
+
+
+def _send() -> None:
+    """All that was told by now, each topic once."""
+    topics: dict[str, None] = {}
+    with suppress(IndexError):
+        while True:
+            topics[_told.popleft()] = None
+    if topics:
+        _publish(tuple(topics))
 
 
 def _publish(topics: tuple[str, ...]) -> None:

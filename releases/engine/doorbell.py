@@ -1,19 +1,36 @@
-"""Who answers a doorbell: not the promotion that rang, but the one whose turn it is.
+"""Who answers a doorbell: not the promotion that rang, but the one whose turn it is, and then whoever comes next.
 
 Doorbells are interchangeable: whatever may start has rung once, so that each ring finds one to take. The order is
-made here, when a worker is free, and not in the broker, where a hundred rings may stand before another's one.
+made here, when a worker is free, and not in the broker, where a hundred rings may stand before another's one. Whoever
+ends a promotion looks for the next one by himself: what its end made possible needs no ring.
 """
 
 from __future__ import annotations
 
 from django.db import Error as DatabaseGone
 
+from releases.dispatch import ring_now
 from releases.engine import breaking, lease, runner
+from releases.engine.stopping import stopping
 from releases.queries import turns
+
+LONGEST = 100
+"""Visits of one ring; then others are rung for, so that the broker sees every worker come back."""
 
 
 def answer(rung: int) -> None:
-    """Visit the promotion whose turn it is; nothing when none may start or go on.
+    """Visit the promotion whose turn it is, and go on until none may start or go on."""
+    for visits in range(LONGEST):
+        if stopping.is_set() and visits:
+            break
+        if not _one(rung if not visits else 0):
+            return
+    for promotion, _ in turns.due(0)[:1]:
+        ring_now(promotion)
+
+
+def _one(rung: int) -> bool:
+    """Visit whoever comes first; False when nobody may start or go on.
 
     What somebody else holds for a moment is passed over at first, and waited for when nothing else was there.
     """
@@ -22,10 +39,11 @@ def answer(rung: int) -> None:
         for promotion, environment in due:
             claim = _claim(promotion, environment, patient)
             if claim is not None:
-                return runner.visit(claim)
+                runner.visit(claim)
+                return True
         if not due:
-            return None
-    return None
+            return False
+    return False
 
 
 def _claim(promotion: int, environment: int, patient: bool) -> lease.Claim | None:

@@ -56,8 +56,6 @@ def end(claim: Claim, status: str, reason: str, steps: Iterable[Step] | None = N
             rolling_back.answer(promotion)
         if rehearsed:
             rehearsing.go_on(promotion)
-        if not due:
-            ring_next(promotion)
 
 
 def _is_the_record(promotion: Promotion, verified: bool) -> None:
@@ -78,17 +76,16 @@ def _keep(claim: Claim, due: bool) -> dict[str, Any]:
 
 
 def cleaned(claim: Claim) -> None:
-    """The clean-up is done: free the lease and let the next one in."""
+    """The clean-up is done: free the lease, and so let the next one in."""
     with transaction.atomic():
         Promotion.objects.filter(pk=claim.promotion.pk, **claim.holds).update(
             cleanup="done", lease_until=None, lease_owner="", revision=F("revision") + 1
         )
         announce(claim.promotion)
-        ring_next(claim.promotion)
 
 
 def ring_next(promotion: Promotion) -> None:
-    """Wake whoever is next in line for this environment."""
+    """Wake whoever is next in line for this environment: for verbs, which visit nobody themselves."""
     waiting = Promotion.objects.filter(environment_id=promotion.environment_id, status="queued")
     following = waiting.order_by(F("emergency_at").asc(nulls_last=True), "id").first()
     if following is not None:

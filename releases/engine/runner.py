@@ -163,9 +163,7 @@ class Visit:
         """The step goes on later: hold no worker meanwhile."""
         self.work.save(step, dict(result.left), status="running", detail=result.detail)
         lease.hand_back(self.claim, wake_in=seconds or None)
-        if not self.promotion.is_active:
-            ending.ring_next(self.promotion)
-        elif not seconds:
+        if self.promotion.is_active and not seconds:
             ring(self.promotion)
 
     def broken(self, step: Step, result: Failed | Errored) -> bool:
