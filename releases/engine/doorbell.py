@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.db import Error as DatabaseGone
 
-from releases.dispatch import ring_now
+from releases import dispatch
 from releases.engine import breaking, lease, runner
 from releases.engine.stopping import stopping
 from releases.queries import turns
@@ -26,7 +26,7 @@ def answer(rung: int) -> None:
         if not _one(rung if not visits else 0):
             return
     for promotion, _ in turns.due(0)[:1]:
-        ring_now(promotion)
+        dispatch.ring_now(promotion)
 
 
 def _one(rung: int) -> bool:
@@ -37,19 +37,19 @@ def _one(rung: int) -> bool:
     for patient in (False, True):
         due = turns.due(rung)
         for promotion, environment in due:
-            claim = _claim(promotion, environment, patient)
-            if claim is not None:
-                runner.visit(claim)
+            taken = _take(promotion, environment, patient)
+            if taken is not None:
+                runner.visit(*taken)
                 return True
         if not due:
             return False
     return False
 
 
-def _claim(promotion: int, environment: int, patient: bool) -> lease.Claim | None:
+def _take(promotion: int, environment: int, patient: bool) -> tuple[lease.Claim, runner.Visit | None] | None:
     """Take it. One that cannot be started for a mistake of RelMan's own must not stop all that stands behind it."""
     try:
-        return lease.claim(promotion, environment=environment, patient=patient)
+        return runner.take(promotion, environment=environment, patient=patient)
     except DatabaseGone:
         raise
     except Exception as error:

@@ -37,6 +37,8 @@ class Claim:
     epoch: int
     owner: str
     taken_over: bool
+    starts: bool = False
+    """It was queued until now: nothing of it has begun."""
 
     @property
     def holds(self) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def claim(promotion_id: int, *, environment: int | None = None, patient: bool = 
     None: nothing to do here (somebody else has it, it waits, its time has not come, or maintenance holds it).
     `environment` spares a look; without `patient`, an environment that somebody else has locked is left to them.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         place = _lock(_place(promotion_id) if environment is None else environment, patient)
         if place is None:
             return None
@@ -119,16 +121,17 @@ def _neighbour(promotion: Promotion) -> bool:
 def _hold(promotion: Promotion, environment: Environment) -> Claim:
     """Raise the environment's epoch and take the lease; a queued one starts."""
     owner, epoch = owner_name(), environment.epoch + 1
-    served = {"served_at": Now()} if promotion.status == "queued" else {}
+    starts = promotion.status == "queued"
+    served = {"served_at": Now()} if starts else {}
     Environment.objects.filter(pk=environment.pk).update(epoch=epoch, **served)
     taken_over = promotion.status in statuses.ACTIVE and promotion.lease_until is not None
     hand: dict[str, Any] = {"epoch": epoch, "lease_owner": owner, "lease_until": Now() + _lease(), "wake_at": None}
-    if promotion.status == "queued":
+    if starts:
         advance(promotion, "running", actor=Actor.system(), before=("queued",), **hand)
     else:
         Promotion.objects.filter(pk=promotion.pk).update(takeovers=F("takeovers") + int(taken_over), **hand)
         promotion.refresh_from_db(fields=CHANGING)
-    return Claim(promotion, epoch, owner, taken_over)
+    return Claim(promotion, epoch, owner, taken_over, starts)
 
 
 def _lease() -> timedelta:

@@ -30,16 +30,40 @@ class Lost(Exception):
 
 def tick(promotion_id: int) -> None:
     """Visit this promotion. Safe to call at any time, any number of times, from anywhere."""
-    claim = lease.claim(promotion_id)
-    if claim is not None:
-        visit(claim)
+    taken = take(promotion_id)
+    if taken is not None:
+        visit(*taken)
 
 
-def visit(claim: lease.Claim) -> None:
+def take(
+    promotion_id: int, *, environment: int | None = None, patient: bool = True
+) -> tuple[lease.Claim, Visit | None] | None:
+    """Claim it (see `lease.claim`), and save in the same transaction that the first step of one that starts begins."""
+    with transaction.atomic():
+        claim = lease.claim(promotion_id, environment=environment, patient=patient)
+        return None if claim is None else (claim, _begun(claim))
+
+
+def _begun(claim: lease.Claim) -> Visit | None:
+    """The visit with its first step begun; None when it cannot begin: then it is begun anew, and finds out why."""
+    if not claim.starts:
+        return None
+    try:
+        one = Visit(claim, lease.Keeper(claim))
+        one.begin()
+    except DatabaseGone:
+        raise
+    except Exception as error:
+        log.debug("Promotion %s does not begin with its claim: %s", claim.promotion.pk, error)
+        return None
+    return one
+
+
+def visit(claim: lease.Claim, begun: Visit | None = None) -> None:
     """Do what can be done now for a promotion in hand."""
-    with lease.Keeper(claim) as keeper:
+    with begun.keeper if begun else lease.Keeper(claim) as keeper:
         try:
-            one = Visit(claim, keeper)
+            one = begun or Visit(claim, keeper)
             one.work.introduce()
             one.go()
         except Fenced as error:
@@ -63,8 +87,18 @@ class Visit:
         self.steps = list(self.promotion.steps.order_by("number"))
         """Read once: while the promotion is ours, nobody else writes them."""
 
+    def begin(self) -> None:
+        """Save that the first step begins, before it does."""
+        first = next((step for step in self.steps if step.when == "run"), None)
+        if first is not None:
+            self.work.begin(first)
+            self.work.begun = first.pk
+
     def go(self) -> None:
-        """Steps until the end, a wait, an abort or the worker's stop."""
+        """Steps until the end, a wait, an abort or the worker's stop. What is begun is done first."""
+        begun = next((step for step in self.steps if step.pk == self.work.begun), None)
+        if begun is not None and not self.one(begun):
+            return
         while True:
             if self.keeper.lost:
                 raise Lost("the lease ran out")

@@ -57,7 +57,7 @@ class Work:
         self.fenced = False
         self.deadline = float("inf")
         self.begun: int | None = None
-        """The step whose beginning was written together with the end of the one before."""
+        """The step whose beginning was written already: with the claim, or with the end of the one before."""
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def introduce(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
@@ -11,10 +13,11 @@ from phases import actions as places
 from releases.engine import boundary, runner
 from releases.models import LogLine, Promotion, Step
 from relman.audit.models import Event
+from tests.bench import commits
 from tests.factories import run
 from tests.releases.test_engine import orphan, remake
 
-VISIT = 40
+VISIT = 28
 """Queries of a whole visit of five steps, transactions included: each costs a worker half a millisecond."""
 
 
@@ -36,7 +39,43 @@ def test_a_visit_stays_within_its_queries(shop):
         runner.tick(promotion.pk)
     promotion.refresh_from_db()
     assert promotion.status == "succeeded"
-    assert len(captured) <= VISIT, "\n".join(query["sql"][:100] for query in captured)
+    said = [query["sql"] for query in captured]
+    assert len(said) == VISIT, "\n".join(one[:100] for one in said)
+    boundaries = sum("WITH mine AS" in one for one in said)
+    in_transactions = said.count("COMMIT")  # the claim with the first beginning, and the last step with the end
+    assert (in_transactions, boundaries) == (2, 6)
+    assert in_transactions + boundaries - 2 == commits.EACH
+
+
+def test_a_claim_and_the_first_beginning_are_one(shop, monkeypatch):
+    remake(shop, "dev", steps=2, verify=False, cleanup=False)
+    promotion = shop.ask(shop.release(), "dev")
+
+    def gone(*_, **__):
+        raise OperationalError("the connection is closed")
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(boundary, "write", gone)
+        runner.tick(promotion.pk)
+    promotion.refresh_from_db()
+    assert (promotion.status, promotion.epoch, promotion.environment.epoch) == ("queued", 0, 0)
+    assert not Event.objects.filter(promotion_id=promotion.pk, verb="promotion.started").exists()
+    assert run(promotion).status == "succeeded"
+    assert list(promotion.steps.values_list("attempts", flat=True)) == [1, 1]
+
+
+def test_a_first_step_that_is_begun_is_done_although_the_worker_is_asked_to_stop(shop, monkeypatch):
+    remake(shop, "dev", steps=[{"do": "noop", "resume": "never"}, {"do": "noop"}], verify=False, cleanup=False)
+    promotion, flag = shop.ask(shop.release(), "dev"), threading.Event()
+    monkeypatch.setattr(runner, "stopping", flag)
+    begin = runner.Visit.begin
+    monkeypatch.setattr(runner.Visit, "begin", lambda visit: (begin(visit), flag.set()))
+    runner.tick(promotion.pk)
+    assert list(promotion.steps.values_list("status", flat=True)) == ["succeeded", "pending"]
+    flag.clear()
+    monkeypatch.setattr(runner.Visit, "begin", begin)
+    promotion = run(promotion)
+    assert (promotion.status, promotion.takeovers) == ("succeeded", 0)
 
 
 def test_an_end_and_a_beginning_are_one_query(claim):

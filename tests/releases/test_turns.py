@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,11 @@ from django.db.models.functions import Now
 
 from phases import actions as places
 from releases import formats
-from releases.engine import doorbell, lease, sweep
+from releases.engine import doorbell, lease, runner, sweep
 from releases.models import Promotion
 from releases.queries import turns
 from tests import factories
-from tests.releases.test_engine import in_background
+from tests.releases.test_engine import in_background, until
 
 
 @pytest.fixture
@@ -57,7 +58,34 @@ def test_who_was_served_longest_ago_comes_before_who_asked_first(shop):
     doorbell.answer(again.pk)
     other.refresh_from_db()
     again.refresh_from_db()
-    assert (other.status, again.status) == ("succeeded", "queued")
+    assert (other.status, again.status) == ("succeeded", "succeeded")
+    assert other.started_at < again.started_at
+
+
+def test_one_ring_is_enough_for_all_that_its_visits_make_possible(crowd, bell):
+    bell.clear()
+    doorbell.answer(crowd[0][0].pk)
+    assert started() == FAIR
+    assert bell == []
+
+
+def test_after_many_visits_the_others_are_rung_for(crowd, bell, monkeypatch):
+    monkeypatch.setattr(doorbell, "LONGEST", 2)
+    bell.clear()
+    doorbell.answer(crowd[0][0].pk)
+    assert started() == FAIR[:2]
+    assert bell == [crowd[2][0].pk]
+
+
+def test_a_worker_that_is_asked_to_stop_leaves_the_others_to_the_next(crowd, bell, monkeypatch):
+    flag = threading.Event()
+    monkeypatch.setattr(doorbell, "stopping", flag)
+    visit = runner.visit
+    monkeypatch.setattr(runner, "visit", lambda *taken: (visit(*taken), flag.set()))
+    bell.clear()
+    doorbell.answer(crowd[0][0].pk)
+    assert started() == FAIR[:1]
+    assert bell == [crowd[1][0].pk]
 
 
 def test_many_rings_at_once_take_different_ones_each_once(crowd):
@@ -76,7 +104,9 @@ def test_what_runs_goes_on_before_anything_new_starts(crowd):
     assert running is not None
     Promotion.objects.filter(pk=running.promotion.pk).update(lease_until=Now() - timedelta(seconds=1))
     doorbell.answer(crowd[1][0].pk)
-    assert [Promotion.objects.get(pk=several[0].pk).status for several in crowd] == ["succeeded", "queued", "queued"]
+    first, *others = [Promotion.objects.get(pk=several[0].pk) for several in crowd]
+    assert (first.status, first.takeovers) == ("succeeded", 1)
+    assert all(other.started_at > first.finished_at for other in others)
 
 
 def test_a_locked_environment_is_passed_over_and_not_waited_for(crowd):
@@ -86,15 +116,17 @@ def test_a_locked_environment_is_passed_over_and_not_waited_for(crowd):
         places_of_first = crowd[0][0].environment
         type(places_of_first).objects.select_for_update().get(pk=places_of_first.pk)
         thread = in_background(lambda: doorbell.answer(crowd[0][0].pk))
-        thread.join(60)
-        assert not thread.is_alive()
-    assert started() == ["second 1.0.0"]
+        assert until(lambda: len(started()) == 3, 60)
+        assert not any(one.startswith("first") for one in started())
+    thread.join(60)
+    assert not thread.is_alive()
+    assert len(started()) == len(FAIR)
 
 
 def test_what_may_not_start_leaves_the_ring_to_the_next(crowd):
     places.lock(crowd[0][0].environment, actor=factories.Shop.actor(crowd_shop(crowd), "devops"), reason="Audit")
     doorbell.answer(crowd[0][0].pk)
-    assert started() == ["second 1.0.0"]
+    assert started() == ["second 1.0.0", "third 1.0.0", "second 1.1.0"]
     assert Promotion.objects.get(pk=crowd[0][0].pk).status == "waiting"
 
 
