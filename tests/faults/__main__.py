@@ -113,7 +113,8 @@ def say(name: str, seed: int, report: Report, took: float) -> None:
     """One line for a row, and one for each thing that was wrong."""
     print(
         f"row {name}, seed {seed}: {report.injected} faults, {report.asked} promotions, {took:.0f} s, slowest "
-        f"{report.slowest:.1f} s, recognised {report.repeated}; {report.facts or ''}",
+        f"{report.slowest:.1f} s, recognised {report.repeated}, workers' memory {report.memory:.0f} MB; "
+        f"{report.facts or ''}",
         flush=True,
     )
     for sentence in report.wrong:

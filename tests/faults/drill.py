@@ -17,6 +17,8 @@ from tests.faults.stack import Stack
 
 LATE = 45.0
 """Seconds within which whatever a fault struck must be seen to live again."""
+MEMORY = 200.0
+"""Resident MB that no process of a worker may reach; after its first visits it has 105 to 130."""
 PEACE = 400.0
 """Seconds that a world gets to come to rest, on a busy machine."""
 
@@ -33,6 +35,8 @@ class Report:
     slowest: float = 0.0
     """Seconds until the worst struck promotion was seen to live again."""
     asked: int = 0
+    memory: float = 0.0
+    """Resident MB of the heaviest process of all workers, after it all."""
     repeated: int = 0
     wrong: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
@@ -115,6 +119,7 @@ class Drill:
         for report in reports.values():
             report.lost, report.doubled, report.repeated = total.lost, total.doubled, total.repeated
             report.late, report.slowest = total.late, total.slowest
+            report.memory = total.memory
             report.wrong += total.wrong
             for fault, times in total.faults.items():
                 report.count(fault, times)
@@ -135,8 +140,15 @@ class Drill:
         report.lost, report.doubled = len(fresh.intersection(found.lost)), len(fresh.intersection(found.doubled))
         report.repeated = found.repeated
         report.wrong += sorted(fresh)
+        self.weigh(report)
         self.measure(report, [*self.struck, *((fell["promotion"], fell["at"]) for fell in fallen)])
         return report
+
+    def weigh(self, report: Report) -> None:
+        """The memory of the workers' processes: flat, whatever they went through."""
+        report.memory = max((one for worker in self.stack.alive() for one in worker.memory().values()), default=0.0)
+        if report.memory > MEMORY:
+            report.wrong.append(f"a worker's process holds {report.memory:.0f} MB (at most {MEMORY:.0f})")
 
     def hit(self, pids: Iterable[int] | None = None) -> None:
         """Remember whom the fault that is just over struck: who was in the hands of these processes, or everybody who

@@ -28,6 +28,14 @@ QUICK = {"RELMAN_LEASE": "3", "RELMAN_SWEEP": "1", "RELMAN_RING_AGAIN": "2"}
 """Shortened settings, so that many faults fit into a minute."""
 
 
+def resident(pid: int) -> float:
+    """Resident memory of a process in MB; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return 0.0
+
+
 @dataclass
 class Worker:
     """One worker: the process that hands out work, and its children."""
@@ -45,6 +53,10 @@ class Worker:
             return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         except OSError:
             return []
+
+    def memory(self) -> dict[int, float]:
+        """Resident memory of its processes, in MB."""
+        return {pid: found for pid in [self.process.pid, *self.children()] if (found := resident(pid))}
 
     def signal(self, sign: signal.Signals) -> None:
         """Send it to the whole worker."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.conductor import Conductor
+from tests.faults.drill import MEMORY
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(1800)]
 
@@ -51,6 +52,7 @@ def play(drill: Conductor, row: str) -> Played:
     harm = [f"{sentence} (seed {_seed})" for sentence in report["wrong"]]
     harm += [f"{report[word]} {word} (seed {_seed})" for word in ("lost", "doubled", "late") if report[word]]
     harm += [] if report["injected"] else ["nothing was injected"]
+    harm += [] if 0 < report["memory"] < MEMORY else [f"a worker's process holds {report['memory']:.0f} MB"]
     return Played(harm, report["facts"], report["slowest"])
 
 
