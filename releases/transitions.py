@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
@@ -31,7 +31,7 @@ CHANGING = (
     "started_at",
     "finished_at",
 )
-"""Fields that a move may change: it answers them itself, and drops no relation that is loaded already."""
+"""Columns that a move may change: it answers them itself, and drops no relation that is loaded already."""
 
 
 def advance(
@@ -70,12 +70,11 @@ def advance(
 
 def _update(rows: QuerySet[Promotion], values: dict[str, Any]) -> tuple[Any, ...] | None:
     """Update the one row, and what it is like then (CHANGING); None: there is none. One question instead of two."""
-    query = rows.query.chain(UpdateQuery)
+    query = cast(UpdateQuery, rows.query.chain(UpdateQuery))
     query.add_update_values(values)
     words, parameters = query.get_compiler(connection=connection).as_sql()
-    columns = ", ".join(f'"{Promotion._meta.get_field(name).column}"' for name in CHANGING)
     with connection.cursor() as cursor:
-        cursor.execute(f"{words} RETURNING {columns}", parameters)
+        cursor.execute(f"{words} RETURNING {', '.join(CHANGING)}", parameters)
         found: tuple[Any, ...] | None = cursor.fetchone()
         return found
 

@@ -69,7 +69,12 @@ def test_a_first_step_that_is_begun_is_done_although_the_worker_is_asked_to_stop
     promotion, flag = shop.ask(shop.release(), "dev"), threading.Event()
     monkeypatch.setattr(runner, "stopping", flag)
     begin = runner.Visit.begin
-    monkeypatch.setattr(runner.Visit, "begin", lambda visit: (begin(visit), flag.set()))
+
+    def stop_meanwhile(visit):
+        begin(visit)
+        flag.set()
+
+    monkeypatch.setattr(runner.Visit, "begin", stop_meanwhile)
     runner.tick(promotion.pk)
     assert list(promotion.steps.values_list("status", flat=True)) == ["succeeded", "pending"]
     flag.clear()
