@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from playwright.sync_api import Page
 
 from tests.browser.populate import LONG_SLUG, LONG_VERSION
 
@@ -15,6 +18,8 @@ class Leaf:
     state: str
     who: str
     path: str
+    before: Callable[[Page], None] | None = None
+    """What is done in the window first, in place of going there."""
 
 
 BOOK = [

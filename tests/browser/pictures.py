@@ -14,7 +14,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.book import BOOK, Leaf
-from tests.browser.chromium import DESKTOP, PHONE, People, executable, launch
+from tests.browser.chromium import DESKTOP, PHONE, People, accessible, executable, launch, sideways
+from tests.browser.later import CHAPTERS, LATER
 from tests.browser.populate import numbers, populate
 from tests.browser.running import running_site
 from tests.installation import ROOT
@@ -39,9 +40,15 @@ def take(people: People, leaf: Leaf, known: dict[str, int], folder: Path, shrink
     """One page, three pictures."""
     for kind, (theme, size) in KINDS.items():
         with people.page(leaf.who, size=size, color_scheme=theme, reduced_motion="reduce") as page:
-            page.goto(leaf.path.format(**known))
+            if leaf.before:
+                leaf.before(page)
+            else:
+                page.goto(leaf.path.format(**known))
             page.evaluate("() => document.fonts.ready")
             page.wait_for_timeout(150)
+            said = [*accessible(page), *(["It scrolls sideways."] if sideways(page) else [])] if leaf in LATER else []
+            for line in said:
+                print(f"  {leaf.name}, {kind}: {line}", flush=True)
             # As high as its content: a sidebar that fills the window looks whole, too.
             height = page.evaluate("() => document.documentElement.scrollHeight")
             page.set_viewport_size({"width": size[0], "height": min(max(size[1], height), HIGHEST[kind])})
@@ -65,9 +72,9 @@ def sheet(folder: Path) -> str:
             if (folder / f"{leaf.name}-{kind}.webp").exists()
         )
         + "</div></section>"
-        for leaf in BOOK
+        for leaf in [*BOOK, *LATER]
     )
-    links = " ".join(f'<a href="#{leaf.name}">{html.escape(leaf.state)}</a>' for leaf in BOOK)
+    links = " ".join(f'<a href="#{leaf.name}">{html.escape(leaf.state)}</a>' for leaf in [*BOOK, *LATER])
     return SHEET.format(links=links, rows=rows)
 
 
@@ -100,6 +107,13 @@ def main(folder: Path, names: list[str]) -> None:
         people, shrink, known = People(browser, site), browser.new_page(), numbers(site)
         for leaf in BOOK:
             if not names or leaf.name in names:
+                take(people, leaf, known, folder, shrink)
+                print(leaf.state, flush=True)
+        for chapter in CHAPTERS:
+            wanted = [leaf for leaf in chapter.leaves if not names or leaf.name in names]
+            if wanted:
+                known |= chapter.prepare(site, Path(archives))
+            for leaf in wanted:
                 take(people, leaf, known, folder, shrink)
                 print(leaf.state, flush=True)
         browser.close()
