@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from phases.drivers.local.layout import Layout
 from tests.browser.book import Leaf
 from tests.browser.populate import with_migration
 from tests.browser.site import Site, archive, until
@@ -68,7 +69,7 @@ def left(site: Site, folder: Path) -> dict[str, int]:
 
 def drifted(site: Site, folder: Path) -> dict[str, int]:
     """Somebody edited what is deployed, by hand."""
-    for version in (site.home / "targets").glob("e*/releases/*/VERSION"):
+    for version in Layout(site.home).targets().glob("e*/releases/*/VERSION"):
         if version.read_text().strip() == "2.6.1":
             program = version.with_name("app.py")
             program.chmod(0o644)
