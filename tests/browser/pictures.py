@@ -62,6 +62,7 @@ def take(people: People, leaf: Leaf, known: dict[str, int], folder: Path, shrink
 
 def sheet(folder: Path) -> str:
     """The pictures in the folder beside the names of the states that they show."""
+    drawn = [leaf for leaf in [*BOOK, *LATER] if any(folder.glob(f"{leaf.name}-*.webp"))]
     rows = "\n".join(
         f'<section id="{leaf.name}"><h2>{html.escape(leaf.state)}</h2><p><code>{html.escape(leaf.path)}</code>'
         f"{' as ' + leaf.who if leaf.who else ''}</p><div>"
@@ -72,9 +73,9 @@ def sheet(folder: Path) -> str:
             if (folder / f"{leaf.name}-{kind}.webp").exists()
         )
         + "</div></section>"
-        for leaf in [*BOOK, *LATER]
+        for leaf in drawn
     )
-    links = " ".join(f'<a href="#{leaf.name}">{html.escape(leaf.state)}</a>' for leaf in [*BOOK, *LATER])
+    links = " ".join(f'<a href="#{leaf.name}">{html.escape(leaf.state)}</a>' for leaf in drawn)
     return SHEET.format(links=links, rows=rows)
 
 
