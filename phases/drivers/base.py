@@ -81,6 +81,10 @@ class StepSpec:
     """What it changes stays when the promotion fails: no clean-up takes it back, such as a migration."""
 
 
+LEASE_LOST = "lost"
+"""What `Context.stop` says when somebody else may already hold the promotion: nothing may be ended for it."""
+
+
 @dataclass(frozen=True)
 class Context:
     """All that one call of a driver may know."""

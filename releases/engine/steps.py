@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from phases import configuration
 from phases.drivers.base import (
+    LEASE_LOST,
     Again,
     Context,
     Driver,
@@ -186,7 +187,7 @@ class Work:
     def stop(self) -> str | None:
         """Why a running step should end now; long work asks often."""
         if self.keeper.lost:
-            self.interrupted = "lost"
+            self.interrupted = LEASE_LOST
         elif self.keeper.abort and self.promotion.is_active:
             self.interrupted = "It was aborted."
         elif time.monotonic() > self.deadline:

@@ -24,7 +24,6 @@ from phases.drivers.base import (
     Observation,
     Probe,
     Result,
-    Resume,
     StepSpec,
     Target,
     Terminal,
@@ -70,12 +69,8 @@ class LocalDriver:
         drain = float(target.settings.get("drain", DRAIN))
         steps = [StepSpec("unpack", "Unpack the artifact", timeout=900)]
         if "migrate" in manifest:
-            resume: Resume = "idempotent" if manifest["migrate"].get("resume") == "idempotent" else "never"
-            steps.append(
-                StepSpec(
-                    "migrate", "Migrate", resume, timeout=limit, attempts=1, parameters={"timeout": limit}, lasting=True
-                )
-            )
+            own = {"timeout": limit}
+            steps.append(StepSpec("migrate", "Migrate", "probe", limit, attempts=1, parameters=own, lasting=True))
         return [
             *steps,
             StepSpec("start", _title(target), "probe", timeout=120),
@@ -86,11 +81,11 @@ class LocalDriver:
     def fence(self, context: Context) -> None:
         """Tell the target the epoch. Raises Fenced when it has seen a higher one.
 
-        Whoever held an earlier epoch may have left a migration running: it is ended here."""
+        A migration that another promotion left running is ended here; its own goes on."""
         place = self._layout.make_place(context.target.environment)
         with Fence(place.control).held(context.epoch, context.stop) as is_new:
             if is_new:
-                end_leftover(place)
+                end_leftover(place, but=context.promotion)
 
     def seen(self, target: Target) -> int:
         """The highest epoch that the target has seen."""
@@ -121,7 +116,7 @@ class LocalDriver:
             return _machine_error(error)
 
     def probe(self, kind: str, context: Context) -> Result | None:
-        """Only `start` asks: done when all its instances are known to the supervisor."""
+        """Only `start` asks: done when all its instances are known to the supervisor. `migrate` finds out by itself."""
         if kind != "start":
             return None
         place = self._layout.make_place(context.target.environment)

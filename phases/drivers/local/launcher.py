@@ -1,10 +1,10 @@
 """Becomes one deployed process: takes on its user, its folder and exactly its environment, then its command.
 
-Started by the supervisor for each instance (`launcher.py record.json`), and by the
-`migrate` step (the record comes by standard input). The record can be read by RelMan's
-own user only, so no value is ever on a command line. When the supervisor was killed, its
-programs run on; then this finds the process that is recorded and watches it in
-place of starting a second one.
+Started by the supervisor for each instance (`launcher.py record.json`); the keeper of a
+migration becomes its command the same way. The record can be read by RelMan's own user
+only, so no value is ever on a command line. When the supervisor was killed, its programs
+run on; then this finds the process that is recorded and watches it in place of starting
+a second one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ NO_NEW_PRIVILEGES, DEATH_SIGNAL = 38, 1
 
 
 def main() -> None:
-    """Run the instance whose record is named, or the command on standard input."""
-    if len(sys.argv) == 1:
-        become(json.load(sys.stdin))
+    """Run the instance whose record is named."""
     with open(sys.argv[1], encoding="utf-8") as file:
         record = json.load(file)
     path = f"{sys.argv[1].removesuffix('.json')}.run"

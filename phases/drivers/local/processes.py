@@ -6,6 +6,7 @@ numbers are given out again. Its group is what is ended together.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import signal
@@ -90,6 +91,13 @@ def recorded(run: str) -> dict[str, Any]:
             return found
     except (OSError, ValueError):
         return {}
+
+
+def end_all_recorded(control: str, grace: float) -> None:
+    """End what launchers and keepers of migrations wrote down, in all environments."""
+    for pattern in ("*/instances/*.run", "*/migrating.json"):
+        for run in glob.glob(f"{control}/{pattern}"):
+            end_recorded(run, grace)
 
 
 def end_recorded(run: str, grace: float) -> None:

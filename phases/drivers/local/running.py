@@ -13,6 +13,7 @@ from phases.drivers.ledger import Fence, Ledger
 from phases.drivers.local import instances, processes, trees, unpack
 from phases.drivers.local.instances import Record
 from phases.drivers.local.layout import Layout, Place
+from phases.drivers.local.migrate import end_leftover
 from phases.drivers.local.supervisor import Supervisor
 
 KEPT = 3
@@ -75,6 +76,7 @@ class Running:
         self.stop(context, place, mine, tick)
         release = place.release(context.promotion)
         with Fence(place.control).held(context.epoch, context.stop):
+            end_leftover(place)
             unpack.sweep(place, context.promotion)
             was_there = release.exists()
             shutil.rmtree(release, ignore_errors=True)

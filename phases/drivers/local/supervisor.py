@@ -88,8 +88,7 @@ class Supervisor:
         deadline = time.monotonic() + grace
         while pid and processes.identify(pid) and self._answers() and time.monotonic() < deadline:
             time.sleep(0.05)
-        for run in self.layout.control.glob("*/instances/*.run"):
-            processes.end_recorded(str(run), 1.0)
+        processes.end_all_recorded(str(self.layout.control), 1.0)
 
     def start(self, name: str, record: Path) -> None:
         """Put a program on record and start it; nothing happens when it runs already."""

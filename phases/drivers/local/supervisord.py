@@ -71,8 +71,7 @@ def main() -> None:
     options.first, options.test = True, False
     with suppress(asyncore.ExitNow):  # how it ends when all have ended
         AllAtOnce(options).main()
-    for run in control.glob("*/instances/*.run"):
-        processes.end_recorded(str(run), 1.0)
+    processes.end_all_recorded(str(control), 1.0)
 
 
 def _note_parent(note: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from phases.drivers.base import Again, Context, Errored, Failed, Fenced, Succeeded, Terminal
+from phases.drivers.base import LEASE_LOST, Again, Context, Errored, Failed, Fenced, Succeeded, Terminal
 from phases.drivers.ledger import Fence
 from phases.drivers.local import instances, processes
 from tests.phases.drivers.conftest import Installation, fetch, own
@@ -29,7 +29,7 @@ def test_the_plan(local: Installation) -> None:
     plan = local.driver.plan({"run": {}, "migrate": {"resume": "never"}}, target)
     assert [(s.kind, s.resume, s.when) for s in plan] == [
         ("unpack", "idempotent", "run"),
-        ("migrate", "never", "run"),
+        ("migrate", "probe", "run"),
         ("start", "probe", "run"),
         ("retire", "idempotent", "after"),
         ("discard", "idempotent", "undo"),
@@ -337,18 +337,90 @@ def test_a_migration_that_is_stopped(local: Installation, resume: str, kind: typ
     assert time.monotonic() - began < 60
 
 
-def test_a_new_worker_ends_the_migration_of_the_one_it_replaced(local: Installation) -> None:
+def replaced_by(context: Context, seconds: float = 0.5) -> Context:
+    """The same call, by a worker that somebody with epoch 9 replaces in the middle."""
     began = time.monotonic()
 
-    def replaced() -> str | None:
-        if time.monotonic() > began + 0.5:
-            local.driver.fence(replace(context, epoch=9, stop=lambda: None))
+    def stop() -> str | None:
+        if time.monotonic() > began + seconds:
+            fence(replace(context, epoch=9, stop=lambda: None))
         return None
 
-    context = migration(local, "sleep 4323", stop=replaced)
+    fence = context.parameters["fence"]
+    return replace(context, stop=stop, parameters={})
+
+
+def test_the_next_worker_of_the_promotion_watches_the_same_migration_to_its_end(local: Installation) -> None:
+    said: list[str] = []
+    context = migration(
+        local,
+        "echo $$ >> $HOME/ran; echo begun; while [ ! -e $HOME/go ]; do sleep 0.1; done; echo done",
+        log=said.append,
+    )
     with pytest.raises(Fenced):
-        local.driver.run("migrate", context)
+        local.driver.run("migrate", replaced_by(replace(context, parameters={"fence": local.driver.fence})))
+    data = local.place(context.target).data
+    assert len(processes.strays({"HOME": str(data)})) > 0
+    (data / "go").touch()
+    assert local.driver.run("migrate", replace(context, epoch=9)) == Succeeded("Migrated: done")
+    assert said == ["begun", "The migration went on meanwhile.", "done"]
+    assert len((data / "ran").read_text().split()) == 1
+    assert local.ledger(context.target) == ["unpacked", "migrating", "migrated"]
+
+
+def test_a_migration_that_ended_while_nobody_watched_tells_how(local: Installation) -> None:
+    context = migration(local, "echo begun; sleep 1; echo no such table; exit 4")
+    with pytest.raises(Fenced):
+        local.driver.run("migrate", replaced_by(replace(context, parameters={"fence": local.driver.fence})))
+    until_gone(local, context)
+    again = replace(context, epoch=9)
+    for _ in range(2):
+        assert local.driver.run("migrate", again) == Failed("The migration ended with code 4: no such table")
+
+
+@pytest.mark.parametrize(("resume", "kind"), [("never", Errored), ("idempotent", Succeeded)])
+def test_a_migration_whose_keeper_was_lost_too_is_asked_about(local: Installation, resume: str, kind: type) -> None:
+    context = migration(local, "[ -e $HOME/ran ] || { touch $HOME/ran; sleep 4324; }", f"resume = '{resume}'\n")
+    with pytest.raises(Fenced):
+        local.driver.run("migrate", replaced_by(replace(context, parameters={"fence": local.driver.fence})))
+    os.kill(keeper(local, context)["pid"], signal.SIGKILL)
+    until_gone(local, context)
+    assert isinstance(local.driver.run("migrate", replace(context, epoch=9)), kind)
     assert processes.strays({"HOME": str(local.place(context.target).data)}) == []
+
+
+def test_another_promotion_ends_the_migration_that_was_left(local: Installation) -> None:
+    context = migration(local, "sleep 4323")
+
+    def fence(by: Context) -> None:
+        local.driver.fence(replace(by, promotion=2))
+
+    with pytest.raises(Fenced):
+        local.driver.run("migrate", replaced_by(replace(context, parameters={"fence": fence})))
+    assert processes.strays({"HOME": str(local.place(context.target).data)}) == []
+
+
+def test_a_worker_that_lost_its_lease_leaves_the_migration_alone(local: Installation) -> None:
+    began = time.monotonic()
+    context = migration(local, "sleep 2; touch $HOME/ran")
+    lost = replace(context, stop=lambda: LEASE_LOST if time.monotonic() > began + 0.5 else None)
+    assert isinstance(local.driver.run("migrate", lost), Again)
+    assert local.driver.run("migrate", context) == Succeeded("Migrated")
+    assert (local.place(context.target).data / "ran").exists()
+
+
+def keeper(local: Installation, context: Context) -> dict[str, Any]:
+    """Who watches the migration on the target."""
+    found = json.loads((local.place(context.target).control / "migrating.json").read_text())["process"]
+    return dict(found)
+
+
+def until_gone(local: Installation, context: Context) -> None:
+    """Wait until the keeper has ended."""
+    end = time.monotonic() + 60
+    while processes.is_alive(keeper(local, context)):
+        assert time.monotonic() < end, "waited a minute in vain"
+        time.sleep(0.05)
 
 
 def test_a_flood_of_output_is_passed_on_within_bounds(local: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

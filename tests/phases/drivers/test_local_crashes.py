@@ -29,7 +29,8 @@ from phases.drivers.local.driver import LocalDriver
 print("ready", flush=True)
 walk(LocalDriver(Path(sys.argv[1])), pickle.load(open(sys.argv[2], "rb")))
 """
-STEPS = ("unpack", "start", "retire")
+STEPS = ("unpack", "migrate", "start", "retire")
+MIGRATE = "[migrate]\ncommand = 'echo $RELMAN_VERSION >> $HOME/ran; sleep 0.4'\n"
 
 
 def walk(driver: Driver, context: Context) -> None:
@@ -46,13 +47,13 @@ def walk(driver: Driver, context: Context) -> None:
 def test_killed_anywhere_it_ends_once(local: Installation, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     target = local.target(instances=2)
-    first = local.context(target, local.package("1.0.0"), 1, parameters={"drain": 0})
+    first = local.context(target, local.package("1.0.0", toml=MIGRATE), 1, parameters={"drain": 0})
     walk(local.driver, first)
     epoch = 1
-    context = replace(first, promotion=2, package=local.package("2.0.0"))
+    context = replace(first, promotion=2, package=local.package("2.0.0", toml=MIGRATE))
     for _ in range(3):
         epoch += 1
-        _killed_after(local, tmp_path, replace(context, epoch=epoch), chance.uniform(0.0, 0.7))
+        _killed_after(local, tmp_path, replace(context, epoch=epoch), chance.uniform(0.0, 1.0))
     walk(local.driver, replace(context, epoch=epoch + 1))
     _check(local, context)
 
@@ -78,6 +79,7 @@ def _check(local: Installation, context: Context) -> None:
         while not processes.listens(record.port, instances.pids(place, record)):
             time.sleep(0.05)
         assert fetch(record.address, "/version") == "2.0.0"
+    assert (place.data / "ran").read_text().split() == ["1.0.0", "2.0.0"]
     everybody = processes.strays({"HOME": str(place.data)})
     assert len(everybody) == 2
     assert sorted(path.name for path in place.releases.iterdir()) == ["p1", "p2"]
@@ -87,6 +89,8 @@ def _check(local: Installation, context: Context) -> None:
     assert set(effects.values()) == {1}, effects
     assert Counter(entry["what"] for entry in Ledger(place.control).entries()) == {
         "unpacked": 2,
+        "migrating": 2,
+        "migrated": 2,
         "started": 4,
         "stopped": 2,
     }
