@@ -116,7 +116,7 @@ def exchange(local: Installation, context: Context, other: Context) -> None:
     """The files of another release in the folder that runs, and the process started anew."""
     folder = local.place(context.target).release(context.promotion)
     source = local.place(other.target).release(other.promotion)
-    for path in source.iterdir():
+    for path in filter(Path.is_file, source.iterdir()):
         shutil.copy(path, folder / path.name)
     os.kill(local.driver.instances(context.target)[0].pid or 0, signal.SIGKILL)
 
