@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections, connections, transaction
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from phases.models import Environment
@@ -104,18 +104,24 @@ def _take(promotion_id: int, environment: Environment) -> Promotion | None:
 
 def _neighbour(promotion: Promotion) -> bool:
     """Another promotion has this environment in hand, or comes first, or has made this clean-up its own."""
-    others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk)
-    busy = Q(status__in=statuses.ACTIVE) | Q(lease_until__gte=Now())
+    others = Promotion.objects.filter(environment_id=promotion.environment_id).exclude(pk=promotion.pk).order_by()
+    busy = Q(status__in=statuses.ACTIVE), Q(lease_until__gte=Now())
     if promotion.status == "queued":
-        return others.filter(busy | turns.before(promotion)).exists()
+        return _any(others, *busy, turns.before(promotion))
     # Nothing is cleared away before a person has said what is true of what came after.
-    if others.filter(busy | Q(status="errored", epoch__gt=promotion.epoch)).exists():
+    if _any(others, *busy, Q(status="errored", epoch__gt=promotion.epoch)):
         return True
     if promotion.status == "succeeded" and others.filter(epoch__gt=promotion.epoch, status="succeeded").exists():
         # Whoever was later retires everything before itself, this promotion's leftovers included.
         Promotion.objects.filter(pk=promotion.pk).update(cleanup="done")
         return True
     return False
+
+
+def _any(rows: QuerySet[Promotion], *ways: Q) -> bool:
+    """Whether there is one of any of these. Each way has its own index; joined by OR, all that ever ended is read."""
+    first, *more = (rows.filter(way).values("pk")[:1] for way in ways)
+    return first.union(*more, all=True).exists()
 
 
 def _hold(promotion: Promotion, environment: Environment) -> Claim:
