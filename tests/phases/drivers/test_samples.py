@@ -6,6 +6,7 @@ import hashlib
 import json
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,11 +90,16 @@ def test_payments_take_a_payment(local: Installation, tmp_path: Path) -> None:
     ],
 )
 def test_a_version_that_is_not_healthy(
-    local: Installation, tmp_path: Path, facts: dict[str, str], sentence: str
+    local: Installation,
+    tmp_path: Path,
+    wait: Callable[[Callable[[], object]], None],
+    facts: dict[str, str],
+    sentence: str,
 ) -> None:
     context = deployed(local, packed("payments", "3.0.0", tmp_path, **facts))
     started(local, context)
-    probe = local.probe(context)
+    wait(lambda: "answered" in local.probe(context, seconds=0).sentence)
+    probe = local.probe(context, seconds=0)
     assert (probe.healthy, probe.exited, probe.sentence) == (False, False, sentence)
 
 
