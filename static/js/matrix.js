@@ -128,4 +128,7 @@ document.addEventListener("submit", async (event) => {
 // A page that comes back from the browser's cache may be used again.
 addEventListener("pageshow", () => delete form()?.dataset.sent);
 
+// Boxes that were set before this file arrived, or that the browser kept over a reload.
+if ([...(form()?.querySelectorAll("[type=checkbox]") ?? [])].some((box) => box.checked !== box.defaultChecked)) later();
+
 form()?.classList.add("live");

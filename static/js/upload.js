@@ -21,6 +21,8 @@ function start(form) {
     event.stopImmediatePropagation();
     send(form, file);
   });
+  // Chosen before this file arrived, or kept by the browser over a reload.
+  if (file.files.length) name(form, file);
 }
 
 function over(event, drop, on) {

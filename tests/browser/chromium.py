@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response, Route
 
 from tests.browser.site import Site
 
@@ -119,6 +119,20 @@ def sign_in(page: Page, site: Site, who: str, password: str = "") -> None:
     page.get_by_label("Password").fill(password or site.accounts[who].password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_load_state()
+
+
+@contextmanager
+def slow_script(page: Page, name: str, path: str) -> Iterator[None]:
+    """Open a page whose script comes only afterwards: on a slow line, people are faster than it."""
+    held: list[Route] = []
+    page.route(f"**/js/{name}*", lambda route: held.append(route))
+    page.goto(path, wait_until="commit")
+    yield
+    while not held:
+        page.wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    page.unroute(f"**/js/{name}*")
 
 
 def accessible(page: Page, *rules: str) -> list[str]:

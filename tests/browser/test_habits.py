@@ -37,6 +37,7 @@ def test_single_keys(people, quiet):
         page.keyboard.press("g")
         page.keyboard.press("b")
         expect(page).to_have_url(re.compile("/board/$"))
+        page.wait_for_load_state()
         page.keyboard.press("/")
         expect(page.get_by_label("Filter applications")).to_be_focused()
         page.keyboard.type("store")
@@ -46,6 +47,7 @@ def test_single_keys(people, quiet):
         assert focused(page).startswith("Storefront")
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile("/apps/storefront/$"))
+        page.wait_for_load_state()
         page.keyboard.press("?")
         expect(page).to_have_url(re.compile("/help/$"))
 

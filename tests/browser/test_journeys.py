@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.chromium import slow_script
 from tests.browser.site import archive, until
 
 
@@ -166,8 +167,10 @@ def test_a_refused_archive_says_what_is_wrong_with_it(people, tmp_path, quiet):
     broken = tmp_path / "storefront-9.9.9.tar.gz"
     broken.write_bytes(b"this is no archive")
     with people.page("developer") as page:
-        page.goto("/apps/journey/releases/new/")
-        page.locator("#id_artifact").set_input_files(broken)
+        with slow_script(page, "upload", "/apps/journey/releases/new/"):
+            page.locator("#id_artifact").set_input_files(broken)
+            expect(page.get_by_label("Version")).to_have_value("")
+        expect(page.get_by_label("Version")).to_have_value("9.9.9")
         page.get_by_role("button", name="Publish release").click()
         expect(page.get_by_role("alert").first).to_be_visible()
         expect(page.get_by_label("Version")).to_have_value("9.9.9")
