@@ -152,7 +152,8 @@ class RollbackOffer:
     verdicts: list[gates.Verdict]
     refused: bool
     reason: str
-    live: bool
+    word: str
+    """What has to be typed by hand: the slug, in the last phase, unless it is the release before and that way is ready."""
     usual: float | None
     back: Readiness
     """Whether the release that is chosen by itself is ready to go back to."""
@@ -204,6 +205,7 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
     diff, same = differences(chosen.snapshot, today) if chosen else ([], len(today))
     none = f"No other release has succeeded in {environment.phase.name} yet, so there is no way back."
     last = permissions.last_phase(environment.phase.pipeline)
+    plain = chosen is not None and back.ready and chosen.release == back.release
     return RollbackDialog(
         RollbackOffer(
             application=Named.of(environment.application),
@@ -216,7 +218,7 @@ def rollback_dialog(actor: Actor, environment: Environment, release: Release | N
             verdicts=[one for one in open_first(offer.verdicts) if one.state != "passed"] if offer else [],
             refused=offer is None or not offer.allowed,
             reason=offer.reason if offer else none,
-            live=last.pk == environment.phase_id,
+            word=environment.application.slug if last.pk == environment.phase_id and not plain else "",
             usual=usual_rollback(environment),
             back=back,
             hold=live.release.version if live and chosen and chosen.release_id != live.release_id else "",

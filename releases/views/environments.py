@@ -71,7 +71,7 @@ def rollback(request: HttpRequest, application: str, phase: str) -> HttpResponse
     return dialog_page(
         request,
         "rollback.html",
-        filled(request, forms.RollBack, confirm=application if shown.offer.live else ""),
+        filled(request, forms.RollBack, confirm=shown.offer.word),
         act,
         lambda: shown,
         title=f"Roll back {found.application.name} in {found.phase.name}",
