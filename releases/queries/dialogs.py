@@ -153,7 +153,7 @@ class RollbackOffer:
     refused: bool
     reason: str
     word: str
-    """What has to be typed by hand: the slug, in the last phase, unless it is the release before and that way is ready."""
+    """What has to be typed by hand in the last phase: the slug, unless it leads to the release before and is ready."""
     usual: float | None
     back: Readiness
     """Whether the release that is chosen by itself is ready to go back to."""

@@ -421,11 +421,11 @@ def test_the_rollback_dialog_offers_what_ran_here(shop):
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         shop.bring(shop.release(version), "dev")
     offer = queries.rollback_dialog(shop.actor("developer"), shop.environments["dev"]).offer
-    assert (offer.from_version, offer.chosen, offer.refused, offer.live) == ("1.2.0", "1.1.0", False, False)
+    assert (offer.from_version, offer.chosen, offer.refused, offer.word) == ("1.2.0", "1.1.0", False, "")
     assert [way.version for way in offer.to] == ["1.1.0", "1.0.0"]
     assert all(way.until for way in offer.to)
     empty = queries.rollback_dialog(shop.actor("release-manager"), shop.environments["live"]).offer
-    assert empty.refused and empty.live and "no way back" in empty.reason
+    assert empty.refused and empty.word == "shop" and "no way back" in empty.reason
 
 
 def test_the_quarantine_dialog_lists_what_it_stops(shop):
