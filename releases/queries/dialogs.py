@@ -15,6 +15,7 @@ from releases.queries.cells import lines
 from releases.queries.courses import candidate
 from releases.queries.differences import against_live, changes_between, differences
 from releases.queries.facts import rules_of
+from releases.queries.holds import HoldLine, held, hold_line
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
 from releases.queries.progress import Estimate, usual_of
@@ -54,6 +55,8 @@ class PromoteOffer:
     one_way: bool = False
     """Nothing but a migration that cannot be undone refuses: who may roll back can accept that."""
     may_expedite: bool = False
+    hold: HoldLine | None = None
+    """The rollback that left it there: nothing brings it back by itself, and who does should know why."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
     lower = bool(live and chosen.precedence < live.release.precedence)
     changes = changes_between(chosen, live.release if live else None)
     back = way_back(environment, chosen)
+    hold = held(chosen, environment.phase)
     return PromoteDialog(
         PromoteOffer(
             application=Named.of(environment.application),
@@ -93,6 +97,7 @@ def promote_dialog(actor: Actor, release: Release | None, environment: Environme
             back=back,
             one_way=not back.missing and _only(offer.verdicts, "way back"),
             may_expedite=permissions.can(actor, "break_glass", environment),
+            hold=hold_line(hold) if hold else None,
         )
     )
 

@@ -44,7 +44,7 @@ class WayBack:
     def sentence(self) -> str:
         """What people read."""
         if self.release is None:
-            return "No other release ran here, so there is nothing to go back to."
+            return "There is nothing to go back to: no other release has succeeded here that was not left itself."
         if self.problems:
             return " ".join(self.problems)
         return f"Back to {self.release.version} is ready: its artifact is there, its configuration can be read."
