@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,10 +39,8 @@ def started(command: list[str], **more: Any) -> Iterator[subprocess.Popen[bytes]
 
 
 def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+    """For the web process and the gateway."""
+    return free_port(), free_port()
 
 
 @dataclass
@@ -96,7 +95,8 @@ class Installation:
         for folder in Path("/proc").glob("[0-9]*"):
             pid = int(folder.name)
             if (self.process is None or pid != self.process.pid) and self._ours(folder):
-                found[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                with suppress(OSError):  # it ended just now
+                    found[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return {pid: command for pid, command in found.items() if command}
 
     def _ours(self, folder: Path) -> bool:
@@ -109,5 +109,13 @@ class Installation:
     def mains(self, word: str) -> set[int]:
         """The processes of one service that `up` itself started."""
         assert self.process is not None
-        ours = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {pid for pid, command in self.processes().items() if word in command and str(pid) in ours}
+        return {pid for pid, line in self.processes().items() if word in line and parent(pid) == self.process.pid}
+
+
+def parent(pid: int) -> int:
+    """The number of a process's parent; 0 when it is gone. (The kernel's list of children may leave some out while
+    others end.)"""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -59,14 +61,7 @@ def web(variables: Mapping[str, str], log: Path) -> Iterator[Web]:
         process.wait()
 
 
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def listening(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 30) -> None:
+def listening(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 120) -> None:
     """Wait until somebody listens there."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:

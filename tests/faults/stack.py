@@ -22,7 +22,8 @@ from relman.embedded import folders
 from relman.embedded.postgres import APPLICATION, Postgres
 from relman.embedded.process import Service, StartFailed, await_ready, start, stop, tied
 from relman.embedded.valkey import Valkey
-from tests.web import ROOT, free_port, listening
+from tests.ports import free_port
+from tests.web import ROOT, listening
 
 QUICK = {"RELMAN_LEASE": "3", "RELMAN_SWEEP": "1", "RELMAN_RING_AGAIN": "2"}
 """Shortened settings, so that many faults fit into a minute."""

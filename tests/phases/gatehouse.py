@@ -18,17 +18,11 @@ from typing import Any
 from phases.gateway import server, slots
 from phases.gateway.place import Place
 from phases.gateway.routes import Route
+from tests.ports import free_port
 
 QA = Route(7, "shop.qa.localhost", public=False)
 LIVE = Route(8, "shop.live.localhost", public=True)
 HTML = "text/html,application/xhtml+xml"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -144,6 +138,8 @@ class Gatehouse:
     web_port: int
     process: subprocess.Popen[bytes] | None = None
     place: Place = field(init=False)
+    settled: bytes = b""
+    """The routes that it has been given time to take up."""
 
     def __post_init__(self) -> None:
         self.place = Place(self.home, free_port(), self.web_port)
@@ -152,11 +148,10 @@ class Gatehouse:
         argv, env = server.start_argv(self.place)
         with (self.home / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(200):
-            if server.alive(self.place):
-                return
+        end = time.monotonic() + 60
+        while not server.alive(self.place):
+            assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.05)
-        raise AssertionError((self.home / "gateway.log").read_text())
 
     def kill(self) -> None:
         if self.process:
@@ -169,13 +164,22 @@ class Gatehouse:
 
     def sync(self, *routes: Route) -> None:
         server.sync(self.place, routes)
-        time.sleep(0.05)  # a reload may lose what arrives in the same milliseconds; a switch never does
+        self.settle()
+
+    def settle(self) -> None:
+        """Let a reload be over. Caddy answers it when its old server has been told to end, and that one may still take
+        a request of the next milliseconds, by the old routes; nothing outside tells when it takes no more."""
+        told = self.place.routes_file.read_bytes() if self.place.routes_file.exists() else b""
+        if told != self.settled:
+            time.sleep(0.1)
+        self.settled = told
 
     def switch(self, environment: int, *backends: Backend, epoch: int | None = None) -> None:
         slots.switch(self.place.folder, environment, [b.address for b in backends], epoch=epoch)
 
     def ask(self, host: str, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Reply:
         """One request on a connection of its own; header names with _ for -."""
+        self.settle()
         connection = http.client.HTTPConnection("127.0.0.1", self.place.port, timeout=60)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -187,6 +191,7 @@ class Gatehouse:
 
     def raw(self, request: str) -> str:
         """Bytes as they are, for what a client library would correct."""
+        self.settle()
         with socket.create_connection(("127.0.0.1", self.place.port), timeout=60) as line:
             line.sendall(request.encode("latin-1"))
             answer = b""
@@ -222,7 +227,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.going = False
         for thread in self.threads:
-            thread.join(20)
+            thread.join(60)
 
     def _ask(self) -> None:
         connection: http.client.HTTPConnection | None = None

@@ -13,7 +13,8 @@ from phases.gateway import server
 from phases.gateway.errors import GatewayError, Unreachable
 from phases.gateway.place import SOCKET_MAX, Place
 from phases.gateway.routes import Route, configuration
-from tests.phases.gatehouse import LIVE, QA, Backend, Gatehouse, free_port
+from tests.phases.gatehouse import LIVE, QA, Backend, Gatehouse
+from tests.ports import free_port
 
 
 def test_equal_routes_change_nothing(house: Gatehouse) -> None:
