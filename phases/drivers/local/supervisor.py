@@ -30,7 +30,9 @@ from phases.drivers.local.layout import SYSTEM_PATH, Layout, is_root
 HERE = Path(__file__).resolve().parent
 BAD_NAME, NOT_RUNNING, ALREADY_ADDED, ALREADY_STARTED, STILL_RUNNING = 10, 70, 90, 60, 91
 PATIENCE = 5.0
-"""Seconds for one answer of the supervisor, and for it to start."""
+"""Seconds for one answer of the supervisor, and for whoever keeps it to start it again."""
+START_PATIENCE = 30.0
+"""Seconds for it to start when it is started here: a busy machine may need more than a few."""
 STOP_WAIT = 10
 """Seconds that a program has to end after SIGTERM."""
 ENDED = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN")
@@ -78,7 +80,7 @@ class Supervisor:
             with suppress(Transient):
                 return self._await(deadline)
         self._spawn()
-        self._await(time.monotonic() + PATIENCE)
+        self._await(time.monotonic() + START_PATIENCE)
 
     def stop(self, grace: float = STOP_WAIT + 5) -> None:
         """Stop it with everything it runs, and whatever an earlier one left running."""

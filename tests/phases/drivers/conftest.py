@@ -1,4 +1,4 @@
-"""A real supervisor, real processes: one installation for all tests, an environment for each."""
+"""A real supervisor, real processes: one installation for all tests of a file, an environment for each."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ http.server.ThreadingHTTPServer.daemon_threads = True
 print("hello from", os.environ["RELMAN_VERSION"], os.environ.get("SECRET", ""), flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+LOOK = 20.0
+"""Seconds that one look at an instance may take: a busy machine is slow."""
 _numbers = itertools.count(1)
 
 
@@ -92,20 +94,21 @@ class Installation:
             left = result.left
         return list(left["upstreams"])
 
-    def probe(self, context: Context, *, healthy: bool = True, seconds: float = 60.0) -> Probe:
-        """Look at the promotion's first instance until it is healthy, or exited."""
+    def probe(self, context: Context, *, instance: int = 0, healthy: bool = True, seconds: float = 60.0) -> Probe:
+        """Look at one of the promotion's instances until it is healthy, or exited."""
         deadline = time.monotonic() + seconds
         while True:
             mine = [one for one in self.driver.instances(context.target) if one.promotion == context.promotion]
-            probe = self.driver.inspect(context.target, mine[0], context.artifact.manifest, 2.0)
+            probe = self.driver.inspect(context.target, mine[instance], context.artifact.manifest, LOOK)
             if probe.healthy == healthy or probe.exited or time.monotonic() > deadline:
                 return probe
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A data directory that other users may walk through, as RelMan's own is."""
+    """A data directory that other users may walk through, as RelMan's own is. With the file its processes end, so that
+    they take no time and memory from the tests that follow."""
     folder = Path(tempfile.mkdtemp(prefix="relman-drivers-"))
     folder.chmod(0o711)
     (folder / "keys").mkdir(mode=0o700)
@@ -115,7 +118,7 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local(home: Path) -> Installation:
     """The local driver with a supervisor that runs."""
     installation.ensure_supervisor(home)

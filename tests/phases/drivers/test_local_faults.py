@@ -19,7 +19,7 @@ import pytest
 
 from phases.drivers.base import Context, Failed, Fenced, Succeeded, Transient
 from phases.drivers.ledger import Fence, Ledger, file_lock
-from phases.drivers.local import installation, keeper, logs, processes
+from phases.drivers.local import installation, instances, keeper, logs, processes
 from tests.installation import started
 from tests.phases.drivers.conftest import Installation, fetch
 
@@ -251,13 +251,13 @@ def test_a_lock_that_nobody_releases_is_given_up_with_a_sentence(tmp_path: Path,
         pass
 
 
-def test_logs_are_kept_small_and_read_from_the_end(local: Installation) -> None:
+def test_logs_are_kept_small_and_read_from_the_end(local: Installation, wait: Wait) -> None:
     talks = "i=0; while :; do i=$((i+1)); echo line $i; [ $((i % 2000)) -ne 0 ] || sleep 0.1; done"
     context = local.context(local.target(), local.package(command=talks))
     local.deploy(context)
-    log = next(local.place(context.target).logs.glob("*.log"))
-    while log.stat().st_size < 50_000:
-        time.sleep(0.05)
+    record = instances.records(local.place(context.target))[0]
+    log = Path(record.log)
+    wait(lambda: log.exists() and log.stat().st_size >= 50_000)
     keeper.rotate_all(local.layout.control, largest=20_000)
     assert log.with_name(f"{log.name}.1").stat().st_size > 20_000
     local.driver.run("discard", replace(context, step=5))

@@ -27,7 +27,7 @@ def expected(context: Context) -> Expected:
 
 
 def seen(local: Installation, context: Context) -> Observation:
-    return local.driver.observe(context.target, expected(context), 5.0)
+    return local.driver.observe(context.target, expected(context), 30.0)
 
 
 def kind(local: Installation, context: Context) -> str:
@@ -66,6 +66,8 @@ def test_killed_it_is_started_again_and_that_is_no_drift_but_counted(local: Inst
     os.kill(local.driver.instances(context.target)[0].pid or 0, signal.SIGKILL)
     until(lambda: seen(local, context).restarts == 1)
     until(lambda: kind(local, context) == "")
+    found = seen(local, context)
+    assert (found.running, found.restarts, found.lost) == (1, 1, False)
 
 
 def test_stopped_by_hand_nothing_runs_and_one_of_two_is_too_few(local: Installation, tmp_path: Path) -> None:
