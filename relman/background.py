@@ -30,7 +30,7 @@ def later(send: Callable[[], None]) -> None:
         log.warning("Too many sends wait; one was dropped. The sweep makes up for it.")
 
 
-def flush(timeout: float = 5.0) -> bool:
+def flush(timeout: float = 60.0) -> bool:
     """Wait until all that was handed over is sent; False when it took too long. For tests and process ends."""
     done = threading.Event()
     later(done.set)

@@ -34,6 +34,7 @@ def first_view(port, cookie):
     with sync_playwright() as playwright:
         browser = launch(playwright)
         context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+        context.set_default_timeout(60_000)
         site = f"http://localhost:{port}"
         context.add_cookies([{"name": f"relman_session_{port}", "value": cookie, "url": site}])
         page = context.new_page()
@@ -43,7 +44,7 @@ def first_view(port, cookie):
         wire.on("Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]}))
         wire.on(
             "Network.loadingFinished",
-            lambda event: found.update({asked[event["requestId"]]: event["encodedDataLength"]}),
+            lambda event: found.update({asked.get(event["requestId"], "?"): event["encodedDataLength"]}),
         )
         page.goto(f"{site}/board/")
         rows = page.locator("[data-row]").count()
@@ -61,7 +62,7 @@ def test_the_first_view_of_200_applications(big):
         reason = "There is no Chromium here. Install the package chromium, or name it in RELMAN_CHROMIUM."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     with ThreadPoolExecutor(1) as thread:
-        rows, found = thread.submit(first_view, *big).result(120)
+        rows, found = thread.submit(first_view, *big).result(170)
     assert rows == 50
     sizes = {url.partition("localhost:")[2].partition("/")[2]: round(size) for url, size in found.items()}
     assert any(name.endswith(".woff2") for name in sizes)

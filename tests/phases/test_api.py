@@ -234,8 +234,12 @@ def test_tokens_are_shown_once_and_never_wider_than_their_parent(shop):
 
 def test_another_persons_token_does_not_exist(shop):
     other = as_(shop, "qa-engineer")
-    refused(as_(shop, "developer").delete(f"me/tokens/{Token.objects.get(owner=shop.people['qa-engineer']).pk}/"), 404)
-    good(other.get("me/"))
+    theirs = Token.objects.get(owner=shop.people["qa-engineer"])
+    known = refused(as_(shop, "developer").delete(f"me/tokens/{theirs.pk}/"), 404)
+    unknown = refused(as_(shop, "developer").delete(f"me/tokens/{theirs.pk + 999}/"), 404)
+    assert known == unknown, "nobody can tell whose numbers there are"
+    theirs.refresh_from_db()
+    assert theirs.revoked_at is None and good(other.get("me/"))["username"] == theirs.owner.username
 
 
 def test_pages_of_a_list_follow_each_other(shop):

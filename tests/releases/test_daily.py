@@ -55,7 +55,7 @@ def test_it_begins_only_where_it_is_asked_for(settings, monkeypatch, word, begun
     finally:
         daily.stop()
     if daily._thread is not None:
-        daily._thread.join(10)
+        daily._thread.join(60)
         assert not daily._thread.is_alive()
 
 

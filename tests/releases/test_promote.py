@@ -245,7 +245,7 @@ def test_two_requests_at_once_leave_one_pending(shop):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert outcomes == ["queued"] * 6
     assert Promotion.objects.filter(status="queued").count() == 1
     assert Promotion.objects.filter(status="superseded").count() == 5

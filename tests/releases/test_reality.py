@@ -221,7 +221,7 @@ def test_one_process_looks_at_a_time(live):
 
 def test_a_target_that_hangs_holds_up_nobody(live, monkeypatch):
     live.bring(Promotion.objects.get().release, "qa")
-    monkeypatch.setattr(health, "PATIENCE", 1.0)
+    monkeypatch.setattr(health, "PATIENCE", 4.0)  # the other target answers within that, on a busy machine too
     end, seen = threading.Event(), health.look_at
 
     def hangs(one):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from releases import actions, guards, retention, storage, uploads
@@ -171,7 +172,7 @@ def test_a_promotion_that_is_asked_for_meanwhile_wins(history):
         thread.start()
         thread.join(0.7)
         assert thread.is_alive()
-    thread.join(20)
+    thread.join(60)
     assert done
     assert "1.0.1" in there(shop)
     assert Promotion.objects.get(pk=promotion.pk).status == "queued"
@@ -194,13 +195,13 @@ def test_one_at_a_time_and_only_administrators(shop):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock_shared(%s)", [verb.ROUND])
             taken.set()
-            leave.wait(20)
+            leave.wait(60)
             cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [verb.ROUND])
         connection.close()
 
     backup = threading.Thread(target=hold)
     backup.start()
-    assert taken.wait(20)
+    assert taken.wait(60)
     with pytest.raises(Conflict, match="backup"):
         verb.apply(ALL, actor=Actor.system())
     leave.set()
@@ -211,9 +212,31 @@ def test_one_at_a_time_and_only_administrators(shop):
 
 def test_guards_are_by_digest(shop):
     release = shop.release()
-    with guards.alone("0" * 64), transaction.atomic():
-        guards.need(release.pk)
-        guards.write("1" * 64)
+    with guards.alone("0" * 64):
+        assert others_get(lambda: guards.need(release.pk))
+        assert others_get(lambda: guards.write("1" * 64))
+        assert not others_get(lambda: guards.write("0" * 64))
+    with guards.alone(release.artifacts.get().digest):
+        assert not others_get(lambda: guards.need(release.pk))
+    assert others_get(lambda: guards.need(release.pk))
+
+
+def others_get(take):
+    """Whether another connection gets these bytes without waiting."""
+
+    def attempt():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                take()
+            return True
+        except OperationalError:
+            return False
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(attempt).result(60)
 
 
 def full(*_):

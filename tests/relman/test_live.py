@@ -70,7 +70,7 @@ def test_the_channel_is_followed_when_nobody_watches_and_tells_the_next_page():
     async def story():
         hub = live.Hub()
         first = hub.join(["board:shop"])
-        assert await asyncio.wait_for(first.get(), 30) == "*"
+        assert await asyncio.wait_for(first.get(), 60) == "*"
         hub.leave(first)
         hub.complete_since -= live.SKEW + 1  # as if it had been connected for a while
         drawn = time.time()

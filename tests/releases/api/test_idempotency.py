@@ -76,13 +76,17 @@ def test_another_body_with_the_key_is_422(shop, api, archive):
     good(robot.publish("shop", "2.0.0", archive("a"), key="up"), 201)
     refused(robot.publish("shop", "2.0.0", archive("b"), key="up"), 422, "idempotency_key_reused")
     refused(robot.publish("shop", "2.0.1", archive("a"), key="up"), 422, "idempotency_key_reused")
+    assert [one.comment for one in Promotion.objects.all()] == [""]
+    assert set(Release.objects.values_list("version", flat=True)) == {"1.0.0", "2.0.0"}
 
 
 def test_a_key_belongs_to_one_person_and_one_address(shop, api):
     shop.release()
-    good(api("developer").post("promotions/", WISH, key="one"), 201)
-    good(api("ci-robot").post("promotions/", WISH, key="one"), 201)
-    good(api("developer").post(f"promotions/{Promotion.objects.latest('pk').pk}/cancel/", key="one"))
+    first = good(api("developer").post("promotions/", WISH, key="one"), 201)
+    second = good(api("ci-robot").post("promotions/", WISH, key="one"), 201)
+    third = good(api("developer").post(f"promotions/{second['id']}/cancel/", key="one"))
+    assert first["id"] != second["id"] == third["id"]
+    assert third["status"] == "cancelled" and IdempotencyKey.objects.count() == 3
 
 
 def test_a_refusal_of_the_verb_is_kept_and_recorded_once(shop, api):
@@ -118,6 +122,7 @@ def test_a_narrow_token_does_not_read_a_wide_ones_answer(shop, api):
 def test_a_key_that_is_none_is_400(shop, api, key):
     shop.release()
     refused(api("developer").post("promotions/", WISH, key=key), 400)
+    assert not Promotion.objects.exists() and not IdempotencyKey.objects.exists()
 
 
 def test_keys_are_forgotten_after_a_day(shop, api):

@@ -85,6 +85,7 @@ def test_extra_fields_are_400(shop, api, extra):
 )
 def test_malformed_bodies_are_400(api, body):
     refused(api("developer").call("POST", "promotions/", body), 400)
+    assert not Promotion.objects.exists()
 
 
 def test_two_approve_and_one_seal_is_stale(shop, api):

@@ -82,6 +82,7 @@ def test_a_pages_upload_is_refused_before_it_is_read_too(shop, archive, monkeypa
 def test_what_is_too_big_is_413_by_its_declared_length(api, archive, monkeypatch):
     monkeypatch.setattr(uploads, "FIELDS", 0)
     refused(api("ci-robot").publish("shop", "1.0.0", b"x" * 500), 413, "too_big")
+    assert staged_files() == [] and not Release.objects.exists()
 
 
 @override_settings(UPLOAD_MAX_BYTES=100)
@@ -93,6 +94,7 @@ def test_what_is_too_big_is_413_while_it_streams_and_leaves_nothing(api):
 def test_a_body_of_unknown_length_is_411(api):
     answer = api("ci-robot").post(PLACE, "", **{"transfer-encoding": "chunked"})
     refused(answer, 411, "length_required")
+    assert staged_files() == [] and not Release.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,8 @@ def test_lists_are_filtered_and_paged(shop, api):
     "query", ["colour=red", "cursor=%2A", "cursor=MTIz%00", "limit=many", "state=gone", "format=xml"]
 )
 def test_unknown_and_malformed_filters_are_400(api, query):
-    refused(api("stakeholder").get(PLACE + "?" + query), 400, "invalid")
+    problem = refused(api("stakeholder").get(PLACE + "?" + query), 400, "invalid")
+    assert "results" not in problem
 
 
 def test_an_outsider_finds_nothing(shop, outsider):
