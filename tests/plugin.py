@@ -10,8 +10,17 @@ import contextlib
 import os
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, settings
+
 from relman.embedded import folders
 from relman.embedded.throwaway import enter, stack
+
+# The same examples in each run, and no limit of time for one: a busy machine is slow, and that is no failure.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 def pytest_addoption() -> None:
@@ -26,3 +35,11 @@ def pytest_addoption() -> None:
         home = Path(os.environ["RELMAN_HOME"]) / worker
         folders.prepare(home)
         os.environ["RELMAN_HOME"] = str(home)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> None:
+    """A third of a second for each password is right against thieves, and wasted on tests."""
+    from django.conf import settings as ours
+
+    ours.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
