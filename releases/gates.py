@@ -132,7 +132,7 @@ def refusal(verdicts: Sequence[Verdict]) -> str:
     """One sentence for a refusal: the first gate that failed, and how many more."""
     failed = [verdict for verdict in verdicts if verdict.state == "failed"]
     more = f" {len(failed) - 1} more gates refuse as well." if len(failed) > 1 else ""
-    return f"The gate *{failed[0].gate}* refuses: {failed[0].reason}{more}" if failed else ""
+    return f"The gate “{failed[0].gate}” refuses: {failed[0].reason}{more}" if failed else ""
 
 
 def order(facts: Facts) -> list[Verdict]:

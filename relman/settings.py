@@ -172,6 +172,7 @@ FILE_UPLOAD_HANDLERS = ["releases.uploads.HashingUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "relman.formats"
 TIME_ZONE = value("RELMAN_TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = True

@@ -6,6 +6,12 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+ORDER = ("phases", "auth", "releases", "audit")
+"""What one comes for stands first."""
+LINKED = 12
+"""Pipelines whose roles the first page links."""
 
 
 class Site(AdminSite):
@@ -27,3 +33,22 @@ class Site(AdminSite):
 
         actor = actor_of(request)
         return actor.is_superuser or bool(permissions.phases_with(actor, "manage_access"))
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The rooms of the site, those that one comes for first."""
+        rooms = super().get_app_list(request, app_label)
+        return sorted(rooms, key=lambda room: ORDER.index(room["app_label"]) if room["app_label"] in ORDER else 99)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The first page: above all, the way to the roles of each pipeline whose access the person manages."""
+        from phases import permissions
+        from phases.models import Pipeline
+        from relman.identity import actor_of
+
+        actor = actor_of(request)
+        found = Pipeline.objects.order_by("name")
+        if not actor.is_superuser:
+            found = found.filter(phases__in=permissions.phases_with(actor, "manage_access")).distinct()
+        count = found.count()
+        more = {"pipelines": found[:LINKED], "more": count if count > LINKED else 0}
+        return super().index(request, {**more, **(extra_context or {})})

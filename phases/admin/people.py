@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django import forms
@@ -9,17 +10,18 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import FilteredSelectMultiple
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from phases import actions
-from phases.models import Token, User
+from phases.models import Grant, Token, User
 from relman.actors import Actor
 from relman.audit import record
 from relman.errors import RelManError
 from relman.identity import actor_of
 
-from .base import ReadOnlyAdmin, VerbAdmin, VerbForm
+from .base import ReadOnlyAdmin, VerbAdmin, VerbForm, managed
 
 HELP = {
     "is_active": "May sign in. Switch it off in place of deleting an account: history names people.",
@@ -83,6 +85,11 @@ class UserAdmin(VerbAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generi
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if actor_of(request).is_superuser else FOR_ALL
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        user = kwargs.get("obj")
+        context["roles"] = _roles_of(user, managed(request)) if user else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def apply(self, actor: Actor, obj: Any, form: Any, change: bool) -> User:
         given = form.cleaned_data
         if change:
@@ -98,6 +105,25 @@ class UserAdmin(VerbAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generi
         if request.path.endswith("/password/"):
             record("user.password_set", actor=actor_of(request), subject=obj,
                    detail=f"The password of {obj.username} was set by an administrator.")  # fmt: skip
+
+
+def _roles_of(user: User, phases: Collection[int]) -> list[dict[str, Any]]:
+    """The person's roles in these phases, each pipeline's phases together: what gives the right stands here too."""
+    own = Q(user=user) | Q(group__in=user.groups.all())
+    rows = Grant.objects.filter(own, phase__in=phases).select_related("role", "phase__pipeline", "group")
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    counting = rows.filter(Q(until=None) | Q(until__gt=Now()))
+    for one in counting.order_by("phase__pipeline__name", "role__name", "phase__position"):
+        key = (one.role_id, one.phase.pipeline_id, one.group_id, one.until)
+        words: dict[str, Any] = {
+            "role": one.role,
+            "pipeline": one.phase.pipeline,
+            "group": one.group,
+            "until": one.until,
+            "phases": [],
+        }
+        found.setdefault(key, words)["phases"].append(one.phase.name)
+    return list(found.values())
 
 
 class GroupForm(VerbForm):

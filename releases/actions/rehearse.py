@@ -41,7 +41,7 @@ def rehearse(environment: Environment, *, actor: Actor, comment: str = "") -> Re
         if promotion.status != "queued":
             verdicts = verdicts_of(promotion, actor)
             held = next((one for one in verdicts if one.state == "waiting"), None)
-            said = f" *{held.gate}*: {held.reason}" if held else ""
+            said = f" The gate “{held.gate}” holds it: {held.reason}" if held else ""
             raise Refused(f"A rehearsal starts at once or not at all.{said}", verdicts=verdicts)
         made = Rehearsal.objects.create(
             environment=environment,

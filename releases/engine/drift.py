@@ -47,7 +47,7 @@ def note(environment: Environment, promotion: Promotion, look: Look) -> None:
             fields |= _judge(row, promotion, look)
         Environment.objects.filter(pk=row.pk).update(**fields)
         if look.health != row.health or "drift" in fields:
-            publish_on_commit(f"environment:{row.pk}", f"application:{row.application.slug}")
+            publish_on_commit("board", f"environment:{row.pk}", f"application:{row.application.slug}")
 
 
 def _observed(row: Environment, promotion: Promotion, look: Look) -> dict[str, Any]:

@@ -94,6 +94,8 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     "release.artifact_restored": ("", "package", "The artifact of **{version}** is back"),
     "retention.applied": ("", "package", "{who} applied the retention rules"),
 }
+TOWARDS = ("promotion.requested", "promotion.rolled_back")
+"""Verbs that are asked about a release, on its way to a phase."""
 
 
 def phase_names(events: Iterable[Event]) -> dict[int, str]:
@@ -106,11 +108,13 @@ def sentence(event: Event, phases: Mapping[int, str] | None = None) -> str:
     """What happened, as one sentence; the strong parts are marked."""
     _, _, shape = LOOKS.get(event.verb, ("", "", ""))
     who = f"**{event.actor_name}**"
+    phase = (phases or {}).get(event.phase_id or 0, event.phase)
     if event.outcome == "refused":
-        return f"{who} was refused: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
+        # Its reason may speak of another phase: which one was asked for is said here.
+        there = f" to **{phase}**" if event.verb in TOWARDS and phase not in event.subject else ""
+        return f"{who} was refused: {_words(event.verb)} **{event.subject}**{there}".replace(" ****", "")
     if not shape or ("{phase}" in shape and not event.phase) or ("{version}" in shape and not event.version):
         return f"{who}: {_words(event.verb)} **{event.subject}**".replace(" ****", "")
-    phase = (phases or {}).get(event.phase_id or 0, event.phase)
     return shape.format(who=who, version=event.version, phase=phase, subject=event.subject)
 
 

@@ -25,8 +25,8 @@ def approvals(request: HttpRequest) -> HttpResponse:
 
 @page
 def count(request: HttpRequest) -> HttpResponse:
-    """How many wait for the reader."""
-    return fragment(request, "_count_approvals.html")
+    """How many wait for the reader, and how the phases beside every page are."""
+    return fragment(request, "_shell_live.html")
 
 
 @acting
@@ -62,6 +62,5 @@ def confirm(request: HttpRequest, promotion: int) -> HttpResponse:
     actor = actor_of(request)
     shown = approve_page(actor, queries.get_promotion(actor, promotion))
     back = reverse("approve", args=[promotion])
-    return dialog(
-        request, "confirm.html", shown, title="Approve", back=back, trail=[(reverse("approvals"), "Approvals")]
-    )
+    title = f"Approve {shown.ask.application.name} {shown.ask.version} for {shown.ask.phase.name}"
+    return dialog(request, "confirm.html", shown, title=title, back=back, trail=[(reverse("approvals"), "Approvals")])

@@ -119,6 +119,17 @@ def resolve(request: HttpRequest, promotion: int) -> HttpResponse:
     return _end(request, promotion, "resolve", verb, "Your decision is saved.", forms.Resolve)
 
 
+TITLES = {
+    "cancel": "Cancel the promotion of {release} to {phase}",
+    "expedite": "Put {release} to {phase} in front",
+    "abort": "Abort the promotion of {release} to {phase}",
+    "retry": "Retry {release} to {phase}",
+    "reject": "Reject {release} for {phase}",
+    "resolve": "Decide what happened to {release} in {phase}",
+}
+"""A dialog as a page of its own is called as its button is."""
+
+
 def _end(
     request: HttpRequest,
     promotion: int,
@@ -142,7 +153,7 @@ def _end(
         filled(request, kind),
         act,
         lambda: promotion_page(actor, found),
-        title=f"{name.capitalize()} promotion {promotion}",
+        title=TITLES[name].format(release=found.release, phase=found.environment.phase.name),
         back=back,
-        trail=[(back, f"Promotion {promotion}")],
+        trail=[(back, f"Promotion to {found.environment.phase.name}")],
     )

@@ -1,5 +1,6 @@
 /* Links with data-dialog open their page as a native dialog. Without this file they are plain links. */
 let opener = null;
+let coming = "";
 
 export function dialogs() {
   document.addEventListener("click", (event) => {
@@ -7,11 +8,12 @@ export function dialogs() {
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       opener = link;
-      openPage(link.href);
+      if (coming !== link.href) openPage(link.href);
       return;
     }
     const local = event.target.closest("[data-open]");
     if (local) {
+      event.preventDefault();
       opener = local;
       show(document.getElementById(local.dataset.open));
       return;
@@ -26,6 +28,7 @@ export function dialogs() {
 }
 
 async function openPage(url) {
+  coming = url;
   try {
     const answer = await fetch(url, { headers: { "HX-Request": "true" } });
     const text = await answer.text();
@@ -41,6 +44,8 @@ async function openPage(url) {
     show(dialog);
   } catch {
     location.assign(url);
+  } finally {
+    coming = "";
   }
 }
 
@@ -56,7 +61,8 @@ function rename(dialog) {
 
 function show(dialog) {
   dialog.showModal();
-  const first = dialog.querySelector("textarea, input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, button");
+  const fields = dialog.querySelectorAll("textarea, select, input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, button");
+  const first = [...fields].find((field) => field.checkVisibility());
   (dialog.querySelector("[autofocus]") ?? first)?.focus();
   dialog.addEventListener("close", () => opener?.focus(), { once: true });
 }

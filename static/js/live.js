@@ -1,6 +1,7 @@
 /* Live fragments: one event stream a page carries topics, never content. A topic that moved makes the fragments that
    name it fetch themselves by GET through the ordinary, permission-checked view, and be swapped by id. */
 import { connection } from "./connection.js";
+import { carry } from "./fields.js";
 
 const JITTER = 300;
 const waiting = new Map();
@@ -80,10 +81,17 @@ function retryHeld() {
   }
 }
 
-/* In use: it holds the focus, an open details that a person opened, or an open dialog. */
+/* In use: it holds the focus, an open details that a person opened (RelMan marks those it draws open), or an open dialog. */
 function inUse(element) {
   if (element.contains(document.activeElement) && document.activeElement !== document.body) return true;
-  return element.querySelector("details[open], dialog[open]") !== null || document.querySelector("dialog[open]") !== null;
+  return element.querySelector("details[open]:not([data-drawn])") !== null || document.querySelector("dialog[open]") !== null;
+}
+
+function replace(old, fresh) {
+  const node = document.adoptNode(fresh);
+  carry(old, node);
+  old.replaceWith(node);
+  return node;
 }
 
 function swapAll(url, text) {
@@ -91,7 +99,9 @@ function swapAll(url, text) {
   for (const old of fragments().filter((element) => element.dataset.src === url)) swap(old, fresh);
   for (const extra of fresh.querySelectorAll("[data-oob]")) {
     const old = document.getElementById(extra.id);
-    if (old && !inUse(old)) old.replaceWith(document.adoptNode(extra));
+    if (!old || old.isEqualNode(extra)) continue;
+    if (inUse(old)) held.add(url);
+    else replace(old, extra);
   }
 }
 
@@ -106,8 +116,7 @@ function swap(old, fresh) {
   if (!next || next.isEqualNode(old)) return;
   const before = new Map([...old.querySelectorAll(".tile")].map((tile) => [tile.id, tile.outerHTML]));
   const top = scrollY;
-  const node = document.adoptNode(next);
-  old.replaceWith(node);
+  const node = replace(old, next);
   for (const tile of node.querySelectorAll(".tile")) {
     if (before.has(tile.id) && before.get(tile.id) !== tile.outerHTML) tile.classList.add("changed");
   }

@@ -22,11 +22,15 @@ function start(root) {
     else if (!parts.following && atEnd && parts.unseen) setFollowing(parts, true);
   });
   root.querySelector("[data-log-wrap]")?.addEventListener("click", (event) => wrap(root, event.currentTarget));
-  root.querySelector("[data-log-find]")?.addEventListener("input", (event) => find(parts.lines, event.target.value));
+  const field = root.querySelector("[data-log-find]");
+  field?.addEventListener("input", () => find(parts.lines, field.value));
   document.addEventListener("relman:topic", (event) => {
     if (event.detail === "*" || event.detail === root.dataset.topicLog) load(parts);
   });
-  if (parts.following && !location.hash) toEnd(parts);
+  /* Who found a line or scrolled before this file arrived stays there. */
+  if (field?.value) find(parts.lines, field.value);
+  if (parts.following && (field?.value || parts.lines.scrollTop)) setFollowing(parts, false);
+  else if (parts.following && !location.hash) toEnd(parts);
 }
 
 async function load(parts) {

@@ -6,6 +6,7 @@ import { shortcuts } from "./keys.js";
 import { live } from "./live.js";
 import { palette } from "./palette.js";
 import { oneSubmit } from "./submit.js";
+import { touched } from "./fields.js";
 
 theme();
 copyButtons();
@@ -14,5 +15,27 @@ shortcuts();
 palette();
 oneSubmit();
 live();
+filterWhatWasTyped();
+nameButtons();
+
+/* A filter that somebody set before the scripts arrived counts as set now. */
+function filterWhatWasTyped() {
+  const form = document.querySelector("form[role=search][hx-get]");
+  document.addEventListener("DOMContentLoaded", () => {
+    if (form && [...form.elements].some(touched)) form.requestSubmit();
+  });
+}
+
+/* A button that makes something says what it is called. */
+function nameButtons() {
+  for (const button of document.querySelectorAll("[data-names]")) {
+    const field = document.getElementById(button.dataset.names);
+    const plain = button.textContent;
+    const draw = () => { button.textContent = field.value.trim() ? button.dataset.words.replace("{}", field.value.trim()) : plain; };
+    field.addEventListener("input", draw);
+    if (field.value) draw();
+  }
+}
+
 // Tabs may be wider than a phone: the one that is open is in sight.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -69,6 +69,11 @@ def test_from_an_archive_to_live(site, people, tmp_path, quiet):
         expect(state(manager)).to_contain_text("Waiting")
         expect(manager.locator("#promotion-body")).to_contain_text("Business owner")
 
+        number = manager.url.rstrip("/").rpartition("/")[2]
+        tester.goto(f"/approvals/{number}/")
+        tester.get_by_label("Comment").locator("visible=true").fill("Seen in Stage.")
+        tester.get_by_label("Comment").locator("visible=true").blur()
+
         owner.goto("/")
         expect(owner).to_have_url(re.compile(r"/approvals/$"))
         owner.get_by_role("link", name="Review Journey 1.0.0").click()
@@ -76,9 +81,8 @@ def test_from_an_archive_to_live(site, people, tmp_path, quiet):
         expect(owner.locator("#decide")).to_contain_text("You approved")
         expect(manager.locator("#promotion-body")).to_contain_text(re.compile("Business owner"))
 
-        number = manager.url.rstrip("/").rpartition("/")[2]
-        tester.goto(f"/approvals/{number}/")
-        tester.get_by_label("Comment").locator("visible=true").fill("Seen in Stage.")
+        expect(tester.locator("#decide")).to_contain_text("1 of 2 have approved")
+        expect(tester.get_by_label("Comment").locator("visible=true")).to_have_value("Seen in Stage.")
         tester.get_by_role("button", name="Approve").locator("visible=true").click()
         expect(state(manager)).to_have_text("Succeeded")
         assert not_reloaded(manager)
@@ -101,6 +105,8 @@ def test_reject_with_a_comment(site, people, quiet):
     with people.page("business-owner") as owner, people.page("release-manager") as manager:
         manager.goto(f"/promotions/{number}/")
         watched(manager)
+        live = manager.locator("#dot-shop-live [role=img]")
+        was = str(live.get_attribute("aria-label"))
         owner.goto(f"/approvals/{number}/")
         owner.get_by_role("button", name="Reject").click()
         expect(owner.locator("#decision .error")).to_be_visible()
@@ -110,6 +116,7 @@ def test_reject_with_a_comment(site, people, quiet):
         expect(owner.locator("main")).to_contain_text("Rejected")
         expect(state(manager)).to_have_text("Rejected")
         expect(manager.locator("#promotion-body")).to_contain_text("The prices are last year's.")
+        expect(live).not_to_have_attribute("aria-label", was)
         assert not_reloaded(manager)
     assert site.promotion(number)["status"] == "rejected"
 
@@ -120,7 +127,7 @@ def test_a_phone_decides_with_the_bar_at_the_foot(site, people, quiet):
         phone.goto(f"/approvals/{number}/")
         dock = phone.get_by_role("region", name="Approve or reject")
         expect(dock).to_be_in_viewport()
-        dock.get_by_role("button", name="Approve").click()
+        dock.get_by_role("link", name="Approve").click()
         sheet = phone.get_by_role("dialog")
         expect(sheet).to_contain_text("Approve Catalogue 3.0.1 for Live?")
         sheet.get_by_role("link", name="Cancel").click()

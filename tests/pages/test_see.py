@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from releases.queries.audit import OBJECTS
-from releases.queries.history import LOOKS
+from releases.queries.history import LOOKS, phase_names, sentence
 from relman.audit.models import Event
 
 PAGES = {
@@ -97,6 +97,24 @@ def test_a_fragment_carries_the_id_that_the_page_swaps(world):
     for name, found in {"row": 'id="row-shop"', "waiting": 'id="board-waiting"', "progress": 'id="promotion-body"',
                         "count": 'id="count-approvals"'}.items():  # fmt: skip
         assert found in browser.get(address(world, name)).content.decode()
+
+
+def test_what_stands_around_every_page_is_told_how_the_phases_are_now(world):
+    browser = world.browser("release-manager")
+    around, told = browser.get("/me/").content.decode(), browser.get(address(world, "count")).content.decode()
+    assert 'id="dot-shop-live"' in around
+    dots = {part.partition('"')[0]: part for part in told.split('<i class="inline" id="')[1:]}
+    assert "1 waiting promotion" in dots["dot-shop-live"]
+    assert all("data-oob" in part.partition(">")[0] for part in dots.values())
+    world.browser("release-manager").post(f"/promotions/{world.promotions['waiting'].pk}/cancel/", {"comment": "No"})
+    assert "waiting" not in browser.get(address(world, "count")).content.decode()
+
+
+def test_a_refusal_in_the_record_names_the_phase_that_was_asked_for(world):
+    world.browser("release-manager").post("/apps/shop/live/promote/", {"version": "1.2.0"})
+    entry = Event.objects.filter(outcome="refused", verb="promotion.requested").latest("id")
+    assert "has not succeeded in" in entry.detail and "Live" not in entry.detail
+    assert sentence(entry, phase_names([entry])).endswith("**Shop 1.2.0** to **Live**")
 
 
 @pytest.mark.parametrize(

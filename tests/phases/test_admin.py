@@ -460,3 +460,22 @@ def test_a_longer_list_of_grants_costs_no_more_queries(world: World, django_asse
     for page, most in (("phases_grant", 12), ("phases_role", 10)):
         with django_assert_max_num_queries(most):
             admin.get(reverse(f"admin:{page}_changelist"))
+
+
+def test_the_first_page_leads_to_the_roles_of_the_pipelines_one_manages(world: World, admin: Client) -> None:
+    actions.create_pipeline("demo-live", actor=Actor(world.admin, "admin"), name="Bakery", slug="bakery")
+    theirs, everything = (one.get("/admin/").content.decode() for one in (signed_in(world, "devops"), admin))
+    way = reverse("admin:phases_pipeline_roles", args=[world.pipeline.pk])
+    assert way in theirs and way in everything
+    assert "Roles of Bakery" in everything and "Bakery" not in theirs
+    assert everything.index(way) < everything.index(reverse("admin:phases_grant_changelist"))
+
+
+def test_a_persons_page_says_which_roles_they_have_where_the_reader_manages_access(world: World, admin: Client) -> None:
+    actor, person = Actor(world.admin, "admin"), world.people["developer"]
+    made = actions.create_pipeline("demo-live", actor=actor, name="Bakery", slug="bakery")
+    actions.grant(world.role("stakeholder"), made.phases.all()[0], actor=actor, user=person)
+    address = reverse("admin:phases_user_change", args=[person.pk])
+    theirs, everything = (one.get(address).content.decode() for one in (signed_in(world, "devops"), admin))
+    assert "Stakeholder in Bakery" in everything and "Bakery" not in theirs
+    assert f"Developer in {world.pipeline.name}" in theirs and f"?user={person.pk}" in theirs

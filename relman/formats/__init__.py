@@ -1,0 +1,1 @@
+"""How admin writes dates and times: as the pages do."""
