@@ -132,6 +132,7 @@ def _visible(owner: User, applications: Sequence[Application] | None, phases: Se
 
 
 def _end(wanted: datetime | None, parent: Token | None) -> datetime | None:
+    clock.must_fit(expires_at=wanted)
     if wanted is not None and wanted <= clock.now():
         raise Invalid("The end of a token must be in the future.", fields={"expires_at": ["Choose a moment to come."]})
     if parent is None or parent.expires_at is None:

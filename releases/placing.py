@@ -23,10 +23,12 @@ from releases.queries.offers import kind_of, preview
 from releases.transitions import advance, announce
 from relman.actors import Actor
 from relman.audit import record
-from relman.clock import now
+from relman.clock import must_fit, now
 from relman.errors import Invalid, NotFound, Refused
 
 LONGEST_COMMENT = 10_000
+LATE = timedelta(days=1)
+"""An earliest start that lies further back is a slip of the pen: the year, say. It would start at once."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,12 @@ def _no_plan(release: Release, environment: Environment, wish: Wish, actor: Acto
 def _sensible(release: Release, environment: Environment, wish: Wish) -> None:
     if release.application_id != environment.application_id:
         raise NotFound()
+    must_fit(not_before=wish.not_before, not_after=wish.not_after)
     fields: dict[str, list[str]] = {}
     if len(wish.comment) > LONGEST_COMMENT:
         fields["comment"] = [f"At most {LONGEST_COMMENT} characters."]
+    if wish.not_before and wish.not_before < now() - LATE:
+        fields["not_before"] = ["That day is over. Leave the time empty to start as soon as nothing holds it."]
     if wish.not_before and wish.not_after and wish.not_after <= wish.not_before:
         fields["not_after"] = ["The latest start lies before the earliest."]
     if wish.not_after and wish.not_after <= now():

@@ -18,6 +18,9 @@ from relman.errors import Conflict, Invalid
 
 from .checks import changed, cleaned, unique
 
+LONGEST_DEADLINE = 10 * 366 * 24
+"""Hours: a deadline beyond what a calendar holds would make every promotion that has it unreadable."""
+
 
 @recorded("role.created")
 def create_role(*, actor: Actor, name: str, slug: str, meaning: str = "") -> Role:
@@ -82,6 +85,9 @@ def set_rule(
     known = rule or Rule.objects.filter(phase=phase, name=name).first()
     if known and known.phase_id != phase.pk:
         raise Invalid("A rule stays in its phase: remove it there and make it here.", fields={"phase": ["It stays."]})
+    if deadline_hours > LONGEST_DEADLINE:
+        said = f"At most {LONGEST_DEADLINE} hours, ten years."
+        raise Invalid(f"The rule is not saved. Its deadline is too far away. {said}", fields={"deadline_hours": [said]})
     touch(phase.pipeline_id)
     row = known or Rule(phase=phase, name=name, role=role)
     before = _words(row) if known else None

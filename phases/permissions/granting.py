@@ -52,6 +52,7 @@ def _valid(user: User | None, group: Group | None, until: datetime | None) -> No
         raise Invalid("A role goes to one person or to one group.", fields={"user": ["Choose a person or a group."]})
     if user is not None and not user.is_active:
         raise Invalid(f"{user.display}'s account is switched off.", fields={"user": ["This account is switched off."]})
+    clock.must_fit(until=until)
     if until is not None and until <= clock.now():
         raise Invalid("The end of a role must be in the future.", fields={"until": ["Choose a moment to come."]})
 

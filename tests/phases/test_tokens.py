@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +125,8 @@ def test_bad_wishes_are_named(world: World) -> None:
         make(world, rights=["fly"])
     with pytest.raises(Invalid, match="future"):
         make(world, expires_at=clock.now() - timedelta(1))
+    with pytest.raises(Invalid, match="year from 1970 to 9990"):
+        make(world, expires_at=datetime(9999, 12, 31, 23, tzinfo=UTC))
     with pytest.raises(Invalid, match="Name the token"):
         make(world, name=" ")
 

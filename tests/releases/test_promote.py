@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -14,6 +15,7 @@ from releases.models import Promotion
 from releases.queries.offers import preview
 from releases.queries.promotion_offers import offers_of
 from relman.audit.models import Event
+from relman.clock import now
 from relman.errors import Forbidden, Invalid, NotFound, Refused
 from tests import factories
 from tests.factories import run
@@ -31,6 +33,23 @@ def test_works_and_is_recorded(shop):
     event = Event.objects.get(verb="promotion.requested")
     assert (event.actor_id, event.promotion_id) == (shop.people["developer"].pk, promotion.pk)
     assert event.detail == "First try"
+
+
+@pytest.mark.parametrize("name", ["not_before", "not_after"])
+@pytest.mark.parametrize("when", ["9999-12-31T23:00:00-05:00", "0001-01-01T01:00:00+05:00"])
+def test_a_time_that_not_every_page_could_show_is_refused_and_nothing_is_kept(shop, name, when):
+    """In Greenwich the one lies in the year 10000, the other in the year before 1: such a row cannot be read again."""
+    with pytest.raises(Invalid, match="year from 1970 to 9990") as caught:
+        shop.ask(shop.release(), "dev", **{name: datetime.fromisoformat(when)})
+    assert list(caught.value.extra["fields"]) == [name]
+    assert not Promotion.objects.exists()
+
+
+def test_a_day_that_is_over_starts_nothing_at_once(shop):
+    release = shop.release()
+    with pytest.raises(Invalid, match="That day is over"):
+        shop.ask(release, "dev", not_before=now() - timedelta(days=2))
+    assert shop.ask(release, "dev", not_before=now() - timedelta(hours=2)).status == "queued"
 
 
 def test_nothing_is_asked_for_by_publishing(shop):
