@@ -36,7 +36,8 @@ FORGEABLE = (
     "X-Original-Host", "X-Host",
 )  # fmt: skip
 
-OUR_COOKIE = r"relman_[a-z]+_[0-9]+"
+OUR_COOKIE = r"(?i:relman_[a-z]+_[0-9]+)"
+"""In any spelling: to Caddy `Relman_Pass_8080` is the same cookie."""
 STRIP_COOKIES = [
     {"search_regexp": rf"(^|;)[ \t]*{OUR_COOKIE}[ \t]*=[^;]*", "replace": ""},
     {"search_regexp": r"^[; \t]+", "replace": ""},
@@ -134,7 +135,8 @@ def _shared(place: Place, asking: str) -> Json:
     """The ways that every request goes: what RelMan keeps for itself, who may pass, what is taken off."""
     reserved = {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}
     verify = {"handle": [_marked("verify"), _verify(place, asking)]}
-    first = [_enter(place, asking), reserved]
+    ours = (browser_cookie(place.port), pass_cookie(place.port))
+    first = [*_doubled(*ours), _enter(place, asking), reserved]
     ways = {
         "private": [*first, verify, *_strip(), {"handle": [_marked("application")]}],
         "public": [*first, *_strip(), {"handle": [_marked("application")]}],
@@ -177,8 +179,25 @@ def _verify(place: Place, asking: str) -> Json:
 
 
 def _cookies(*names: str) -> str:
-    """These cookies of the client's, and no other."""
-    return "; ".join(f"{name}={{http.request.cookie.{name}}}" for name in names)
+    """These cookies of the client's, and no other; then once more those that came doubled."""
+    return "; ".join(f"{name}={{http.request.cookie.{name}}}" for name in names) + "{http.vars.relman_doubled}"
+
+
+def _doubled(*names: str) -> list[Json]:
+    """Whether a cookie of ours came twice, or in another spelling: then another application has set it. Caddy gives
+    the first and does not tell, so RelMan is shown each name twice and believes none of them."""
+    line = "{http.request.header.Cookie}"
+    found: list[Json] = []
+    for name in names:
+        ours, other = rf"(?:^|[;,])[ \t]*{name}[ \t]*=", rf"[;,][ \t]*{name}[ \t]*="
+        found.append({"vars_regexp": {line: {"pattern": f"(?i){ours}.*{other}"}}})
+        misspelt: Json = {"vars_regexp": {line: {"pattern": f"(?i){ours}"}}}
+        found.append({**misspelt, "not": [{"vars_regexp": {line: {"pattern": ours}}}]})
+    again = "".join(f"; {name}=" for name in names)
+    return [
+        {"handle": [{"handler": "vars", "relman_doubled": ""}]},
+        {"match": found, "handle": [{"handler": "vars", "relman_doubled": again}]},
+    ]
 
 
 def _ask(place: Place, rewrite: Json, told: Mapping[str, str]) -> Json:

@@ -118,6 +118,35 @@ def test_relman_is_told_little_about_the_request(house: Gatehouse, relman: Backe
     assert got.all("Cookie") == ["mine=1; other=2"]
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "relman_pass_0=good; relman_pass_0=tossed",
+        "a=1; relman_pass_0=tossed;b=2;relman_pass_0 =good",
+        "RELMAN_PASS_0=tossed; relman_pass_0=good",
+        "relman_pass_0=good; Relman_Pass_0=tossed",
+        "Relman_Pass_0=tossed",
+        "relman_browser_0=mine; RelMan_browser_0=tossed; relman_pass_0=good",
+    ],
+)
+def test_a_cookie_that_was_tossed_in_is_shown_to_relman(house: Gatehouse, relman: Backend, sent: str) -> None:
+    """RelMan refuses whoever shows a name twice; Caddy alone would give the first, in any spelling."""
+    port = house.place.port
+    sent = sent.replace("_0", f"_{port}")
+    house.ask(QA.host, Cookie=sent)
+    house.ask(QA.host, "/_relman/enter?code=x", Cookie=sent)
+    for asked in relman.seen:
+        (line,) = asked.all("Cookie")
+        assert line.count(f"relman_browser_{port}=") == 2, asked.path
+    assert relman.seen[0].all("Cookie")[0].count(f"relman_pass_{port}=") == 2 and len(relman.seen) == 2
+
+
+@pytest.mark.parametrize("sent", ["relman_pass_0=good; relman_browser_0=x", "xrelman_pass_0=1; relman_pass_0=good", ""])
+def test_one_cookie_of_a_name_is_no_two(house: Gatehouse, relman: Backend, sent: str) -> None:
+    house.ask(QA.host, Cookie=sent.replace("_0", f"_{house.place.port}"))
+    assert relman.seen[0].all("Cookie")[0].count("relman_pass") == 1
+
+
 def test_who_passed_is_told_to_the_application_and_cannot_be_forged(house: Gatehouse, shop: Backend) -> None:
     house.switch(7, shop)
     forged = {"RelMan_User": "root", "RelMan_Via": "page", "RelMan_Roles": "all", "X_RelMan_User": "root"}

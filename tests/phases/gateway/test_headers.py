@@ -19,6 +19,7 @@ from tests.phases.gatehouse import LIVE, QA, Backend, Gatehouse
         ("relman_session_8000=s; a=1", ["a=1"]),
         ("a=1; relman_csrf_8000=s", ["a=1"]),
         ("relman_session_8000=s", []),
+        ("Relman_Pass_8080=s; RELMAN_BROWSER_8080=t", []),
         ("relman_session_1=s; relman_csrf_1=c; relman_pass_2=p; relman_session_3=s; relman_pass_4=x; a=1", ["a=1"]),
         ("a=1;relman_pass_8080=p;b=2", ["a=1;b=2"]),
         ("a=1;  relman_pass_8080 = p; b=2", ["a=1; b=2"]),
@@ -161,6 +162,8 @@ def test_an_application_cannot_set_relmans_cookies_nor_speak_for_the_gateway(hou
     reply = house.ask(LIVE.host)
     assert not (reply.headers["Set-Cookie"] or "")
     assert reply.headers["RelMan-Gateway"] is None and reply.headers["X-Mine"] == "1"
+    shop.answer = lambda seen: (200, {"Set-Cookie": "Relman_Pass_8080=forged; Domain=live.localhost"}, b"shop")
+    assert not (house.ask(LIVE.host).headers["Set-Cookie"] or ""), "Caddy makes no difference between the spellings"
     shop.answer = lambda seen: (200, {"Set-Cookie": "mine=1; Path=/; HttpOnly"}, b"shop")
     assert house.ask(LIVE.host).headers["Set-Cookie"] == "mine=1; Path=/; HttpOnly"
 
