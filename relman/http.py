@@ -219,7 +219,12 @@ def api_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | N
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that came without its key."""
+    """A form that came without its key. Where a sign-in in another window changed it, what was typed is not lost."""
+    from relman import typed
+
+    said = "" if is_api(request) else typed.typed_in(request)
+    if said and typed.is_ours(request) and request.user.is_authenticated:
+        return typed.once_more(request, request.get_full_path(), said, status=403)
     return answer(
         request,
         RelManError(

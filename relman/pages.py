@@ -24,7 +24,7 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from relman import http, idempotency
+from relman import http, idempotency, typed
 from relman.errors import NotFound, RelManError
 from relman.identity import actor_of
 
@@ -34,7 +34,6 @@ Trail = list[tuple[str, str]]
 BESIDE_THE_FORM = (400, 403, 409, 413, 422)
 """Refusals that are drawn beside the form; what nobody may see (404) is a page of its own."""
 FORM = "form.html"
-NOT_TYPED = ("csrfmiddlewaretoken", "idempotency_key")
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,21 @@ def _for_people(view: View[P], methods: tuple[str, ...]) -> View[P]:
             patch_cache_control(response, private=True, no_cache=True)
         return response
 
-    guarded = require_http_methods(methods)(login_required(inner))
+    guarded = require_http_methods(methods)(_at_the_door(login_required(inner)))
     guarded.methods = methods  # type: ignore[attr-defined]  # a mark on the view
     return guarded
+
+
+def _at_the_door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Who was signed out in the middle of a form signs in with what they typed in hand."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated and (said := typed.typed_in(request)):
+            return typed.signed_out(request, said)
+        return view(request, *args, **kwargs)
+
+    return inner
 
 
 def is_fragment(request: HttpRequest) -> bool:
@@ -137,9 +148,9 @@ def once(request: HttpRequest, act: Callable[[], Done]) -> Done:
     key = request.POST.get("idempotency_key", "")
     if not key:
         return act()
-    typed = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_TYPED}
+    said = {name: request.POST.getlist(name) for name in request.POST if name not in typed.HIDDEN}
     actor = actor_of(request)
-    key = f"{key} {idempotency.fingerprint(typed, request.FILES, actor)}"
+    key = f"{key} {idempotency.fingerprint(said, request.FILES, actor)}"
 
     def kept() -> HttpResponse:
         done = act()

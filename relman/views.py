@@ -22,7 +22,7 @@ from phases import actions, permissions, queries
 from phases.actions.profile import set_display
 from phases.models import User
 from phases.views import gate
-from relman import forms, throttle
+from relman import forms, throttle, typed
 from relman.errors import RelManError
 from relman.identity import actor_of
 from relman.pages import acting, blame, choice, draw, filled, local, page, whole
@@ -54,8 +54,7 @@ def signin(request: HttpRequest) -> HttpResponse:
     after = local(request, request.POST.get("next") or request.GET.get("next") or "", reverse("home"))
     if request.user.is_authenticated:
         return HttpResponseRedirect(after)
-    form = filled(request, forms.SignIn)
-    status = 200
+    form, said, status = filled(request, forms.SignIn), request.POST.get("typed", "")[: typed.LARGEST], 200
     if request.method == "POST" and form.is_valid():
         try:
             user = authenticate(request, **form.cleaned_data)
@@ -65,10 +64,10 @@ def signin(request: HttpRequest) -> HttpResponse:
         else:
             if user is not None:
                 login(request, user)
-                return HttpResponseRedirect(after)
+                return typed.once_more(request, after, said) if said else HttpResponseRedirect(after)
             form.add_error(None, wrong(throttle.tries_left(request, form.cleaned_data["username"])))
     opens = "the address that you asked for" if after.startswith(ROOM) else after.partition("?")[0]
-    shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens}
+    shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens, "typed": said}
     return render(request, "registration/login.html", {**shown, "demo_accounts": demo_accounts()}, status=status)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -169,6 +170,41 @@ def test_a_form_without_its_key_is_refused(maya):
     client.force_login(maya)
     for path in ("/me/", "/signout/", "/me/theme/"):
         assert client.post(path, {}).status_code == 403
+
+
+def test_who_is_signed_out_in_the_middle_of_a_form_sends_it_after_signing_in(maya):
+    client, typed = Client(), {"token_name": "build & deploy", "ends": "30", "token": "", "rights": ["view", "promote"]}
+    door = client.post("/me/?x=1", urlencode(typed, doseq=True), content_type="application/x-www-form-urlencoded")
+    assert door.status_code == 401 and "no-store" in door["Cache-Control"]
+    assert "nothing was sent" in door.content.decode()
+    kept = {"next": "/me/?x=1", "typed": hidden(door)["typed"]}
+    wrong = signin(client, password="wrong", **kept)
+    assert hidden(wrong)["typed"] == kept["typed"], "a wrong password loses nothing"
+    asked = signin(client, **kept)
+    assert asked.status_code == 200 and "Nothing was sent yet" in asked.content.decode()
+    assert 'action="/me/?x=1"' in asked.content.decode() and hidden(asked)["token_name"] == "build & deploy"
+    assert not Token.objects.exists()
+
+
+def hidden(answer):
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', answer.content.decode())
+    return {name: unescape(value) for name, value in found}
+
+
+def test_a_sign_in_in_another_window_loses_nothing_and_no_other_site_uses_that(maya):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(maya)
+
+    def send(origin):
+        kind = "application/x-www-form-urlencoded"
+        return client.post("/me/", "time_zone=Asia%2FTokyo", content_type=kind, headers={"Origin": origin})
+
+    late = send("http://testserver")
+    assert late.status_code == 403 and hidden(late)["time_zone"] == "Asia/Tokyo"
+    assert "time_zone" not in send("http://example.org").content.decode()
+    assert "correct" not in signin(client, next="/me/").content.decode(), "no password comes back"
+    maya.refresh_from_db()
+    assert maya.time_zone == ""
 
 
 def test_browsers_find_the_icon_where_they_look_for_it(db):
