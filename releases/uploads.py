@@ -158,9 +158,9 @@ class UploadMiddleware:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         try:
-            guard(request)
             match = resolve(request.path_info)
             check = getattr(match.func, "check_upload", None)
+            guard(request, takes_files=check is not None)
             if check is not None:
                 check(request, *match.args, **match.kwargs)
         except Resolver404:
@@ -171,11 +171,15 @@ class UploadMiddleware:
         return None
 
 
-def guard(request: HttpRequest) -> None:
-    """Refuse a body by what its head says, before reading it. Raises TooBig or LengthRequired."""
+def guard(request: HttpRequest, *, takes_files: bool = True) -> None:
+    """Refuse a body by what its head says, before reading it. Raises TooBig or LengthRequired. A page that takes no
+    files takes no more than a form: else whoever may sign in could fill the disk through any of them."""
     if "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired("Say the length of the upload in a Content-Length header; RelMan takes no chunked body.")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.UPLOAD_MAX_BYTES + FIELDS:
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if not takes_files and length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise TooBig("The request is larger than RelMan takes for a form or a document.")
+    if length > settings.UPLOAD_MAX_BYTES + FIELDS:
         raise too_big()
 
 

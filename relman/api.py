@@ -13,12 +13,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions, serializers
+from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from relman import idempotency
+from relman import clock, idempotency
 from relman.actors import Actor
 from relman.errors import Invalid, NotFound
 from relman.identity import NOTHING_SHOWN, actor_of
@@ -26,6 +27,17 @@ from relman.schema import Schema
 
 PAGE = 50
 LARGEST_PAGE = 200
+
+
+class Document(JSONParser):
+    """JSON, nested as deep as Python reads it."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """The document. ParseError when it is none."""
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise exceptions.ParseError("The JSON is nested too deeply.") from None
 
 
 class Body(serializers.Serializer[Any]):
@@ -58,6 +70,8 @@ def moment(value: str) -> datetime:
     parsed = parse_datetime(value.replace(" ", "+"))
     if parsed is None or parsed.tzinfo is None:
         raise ValueError("must be a time with its zone, like 2026-06-16T14:31:58Z")
+    if parsed.year not in clock.YEARS:
+        raise ValueError(f"must lie between the years {clock.YEARS.start} and {clock.YEARS.stop - 1}")
     return parsed
 
 
@@ -87,6 +101,7 @@ class View(APIView):
     """One address of the API. `filters`: what a GET may ask, by name. POST answers once per Idempotency-Key."""
 
     schema = Schema()
+    parser_classes = [Document]
     filters: ClassVar[Filters] = {}
     once_only: ClassVar[tuple[str, ...]] = ()
     """Fields of POST's answer that are shown once: not kept for its Idempotency-Key; a repetition says null."""
@@ -172,7 +187,7 @@ def unpacked(cursor: str, field: str = "id") -> str:
         key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         key = ""
-    if not key or "\x00" in key or (field == "id" and not (key.isascii() and key.isdigit())):
+    if not key or "\x00" in key or (field == "id" and not (key.isascii() and key.isdigit() and len(key) < 19)):
         raise Invalid("The cursor is none of RelMan's: follow `next` as it is.", fields={"cursor": ["Not a cursor."]})
     return key
 

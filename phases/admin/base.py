@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,7 @@ from phases.permissions import Unmeetable
 from relman.actors import Actor
 from relman.audit import recording
 from relman.audit.models import Event
-from relman.errors import RelManError
+from relman.errors import NotFound, RelManError
 from relman.identity import actor_of
 
 if TYPE_CHECKING:
@@ -150,8 +151,11 @@ class VerbAdmin(Page):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The record of this object."""
+        found = self.get_object(request, unquote(object_id))
+        if found is None:
+            raise NotFound()
         where = reverse("admin:audit_event_changelist")
-        return HttpResponseRedirect(f"{where}?subject_type={self.opts.model_name}&subject_id={int(object_id)}")
+        return HttpResponseRedirect(f"{where}?subject_type={self.opts.model_name}&subject_id={found.pk}")
 
     # Refusals
 

@@ -22,7 +22,7 @@ from relman.errors import Forbidden, NotFound, RelManError
 from relman.identity import actor_of
 
 from .base import newest_event
-from .matrix_form import Wish, box_key, option_of, understand
+from .matrix_form import Wish, box_key, is_number, option_of, understand
 from .matrix_rows import columns, rows
 
 SUGGESTED = 1000
@@ -77,7 +77,7 @@ def _saved(request: HttpRequest, pipeline: Pipeline, plan: Plan, actor: Actor) -
         pipeline,
         plan.edits,
         actor=actor,
-        revision=int(revision) if revision.isdecimal() else 0,
+        revision=int(revision) if is_number(revision) else 0,
         seal=request.POST.get("seal", ""),
         sure=bool(request.POST.get("sure")),
     )
@@ -110,7 +110,7 @@ def _others(request: HttpRequest, pipeline: Pipeline, plan: Plan) -> list[Event]
     here |= Q(verb="group.members_changed", subject_id__in=groups)
     kinds = Q(verb__startswith="grant.") | Q(verb__startswith="rule.") | Q(verb__startswith="role.")
     kinds |= Q(verb__startswith="phase.") | Q(verb__startswith="group.") | Q(verb="pipeline.edited")
-    found = Event.objects.filter(here & kinds, outcome="done", id__gt=int(since) if since.isdecimal() else 0)
+    found = Event.objects.filter(here & kinds, outcome="done", id__gt=int(since) if is_number(since) else 0)
     return list(found.order_by("id")[:50]) or [Event(actor_name="Somebody", detail="Something here was changed.")]
 
 

@@ -49,6 +49,11 @@ def box_key(box: Box) -> str:
     return f"{box[0]}.{box[1]}.{box[2]}"
 
 
+def is_number(text: str) -> bool:
+    """Whether it can be the number of a row: one of thousands of digits is refused by Python with an error."""
+    return text.isdecimal() and len(text) < 19
+
+
 def option_of(holder: Holder) -> str:
     """A person or group as the list of suggestions offers it."""
     if isinstance(holder, User):
@@ -79,7 +84,7 @@ def _ticks(data: QueryDict) -> Iterable[Edit]:
 
 
 def _ids(text: str) -> tuple[int, ...]:
-    return tuple(int(one) for one in text.split("-") if one.isdecimal() and len(one) < 19)
+    return tuple(int(one) for one in text.split("-") if is_number(one))
 
 
 def _ends(data: QueryDict, wish: Wish) -> Iterable[Edit]:
@@ -130,7 +135,7 @@ def _new_joins(data: QueryDict, wish: Wish) -> Iterable[Edit]:
     everywhere = _ids(data.get("phases", ""))
     for name in [name for name in data if name.startswith("who-")]:
         said, role = data.get(name, "").strip(), name.removeprefix("who-")
-        if not said or not role.isdecimal():
+        if not said or not is_number(role):
             continue
         holder = _holder(said, name, wish)
         day = _day(data.get(f"until-{role}", "").strip(), name, wish)
@@ -165,15 +170,15 @@ def kept_rule(edit: NewRule) -> str:
 
 
 def _rules(data: QueryDict, wish: Wish) -> Iterable[Edit]:
-    dropped = {int(one) for one in data.getlist("drop") if one.isdecimal()}
+    dropped = {int(one) for one in data.getlist("drop") if is_number(one)}
     yield from (DropRule(rule) for rule in sorted(dropped))
     for text in data.getlist("rule"):
         phase, role, count, name = [*text.split("|", 3), "", "", ""][:4]
-        if phase.isdecimal() and role.isdecimal() and name and (number := _count(count, "", wish)):
+        if is_number(phase) and is_number(role) and name and (number := _count(count, "", wish)):
             yield NewRule(int(phase), name, int(role), number)
     for field_name in [one for one in data if one.startswith(("count-", "rname-"))]:
         kind, _, pk = field_name.partition("-")
-        if not pk.isdecimal():
+        if not is_number(pk):
             continue
         made = _set(data, int(pk), dropped, wish) if kind == "count" else _new_rule(data, int(pk), wish)
         if made:
@@ -185,7 +190,7 @@ def _set(data: QueryDict, rule: int, dropped: set[int], wish: Wish) -> Edit | No
     if rule in dropped or f"{role}.{count}" == data.get(f"was-rule-{rule}"):
         return None
     number = _count(count, f"count-{rule}", wish)
-    return SetRule(rule, int(role), number) if number and role.isdecimal() else None
+    return SetRule(rule, int(role), number) if number and is_number(role) else None
 
 
 def _new_rule(data: QueryDict, phase: int, wish: Wish) -> Edit | None:
@@ -196,14 +201,14 @@ def _new_rule(data: QueryDict, phase: int, wish: Wish) -> Edit | None:
     if len(name) > 100:
         wish.errors[f"rname-{phase}"] = "The name of a rule has at most 100 characters."
         return None
-    if not role.isdecimal():
+    if not is_number(role):
         wish.errors[f"rname-{phase}"] = "Choose the role that the rule asks for."
         return None
     return NewRule(phase, name, int(role), number) if number else None
 
 
 def _count(said: str, name: str, wish: Wish) -> int | None:
-    if said.isdecimal() and 1 <= int(said) <= MOST_PEOPLE:
+    if is_number(said) and 1 <= int(said) <= MOST_PEOPLE:
         return int(said)
     wish.errors[name] = f"A rule asks for 1 to {MOST_PEOPLE} people."
     return None

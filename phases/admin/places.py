@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -43,6 +43,9 @@ class PhaseInline(Rows):
     extra = 0
     can_delete = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Phase]:
+        return super().get_queryset(request).filter(pk__in=permissions.visible_phases(actor_of(request)))
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(managed(request))
 
@@ -62,7 +65,8 @@ class PipelineAdmin(VerbAdmin):
     search_fields = ("name", "slug")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pipeline]:
-        rows: QuerySet[Pipeline] = super().get_queryset(request).annotate(size=Count("phases", distinct=True))
+        seen = Count("phases", filter=Q(phases__in=permissions.visible_phases(actor_of(request))), distinct=True)
+        rows: QuerySet[Pipeline] = super().get_queryset(request).annotate(size=seen)
         return rows if actor_of(request).is_superuser else rows.filter(pk__in=managed_pipelines(request))
 
     def get_urls(self) -> list[Any]:
@@ -97,7 +101,8 @@ class PipelineAdmin(VerbAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         if obj and "prerelease_until" in form.base_fields:
-            form.base_fields["prerelease_until"].queryset = obj.phases.all()
+            seen = permissions.visible_phases(actor_of(request))
+            form.base_fields["prerelease_until"].queryset = seen.filter(pipeline=obj).order_by("position")
         return form
 
     def apply(self, actor: Actor, obj: Any, form: Any, change: bool) -> Pipeline:

@@ -19,7 +19,7 @@ from releases.queries.comparison import compare as compared
 from releases.queries.holds import hold_dialog
 from releases.queries.manifest import manifest_read
 from releases.queries.release import release_page, withdraw_dialog
-from relman.errors import RelManError
+from relman.errors import NotFound, RelManError
 from relman.identity import actor_of
 from relman.pages import Done, acting, answer, dialog_page, draw, filled, fragment, page
 
@@ -54,6 +54,8 @@ def choose_two(request: HttpRequest, application: str) -> HttpResponse:
     second = request.GET.get("to") or newest[0]
     older = newest[newest.index(second) + 1 :] if second in newest else newest
     first = request.GET.get("from") or [*older, *newest][0]
+    if "/" in first + second:  # no version has one, and no address of a comparison
+        raise NotFound()
     return redirect("compare", application, first, second)
 
 

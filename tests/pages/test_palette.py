@@ -34,3 +34,4 @@ def test_a_comparison_is_chosen(world):
     assert browser.get(at, {"from": "1.0.0", "to": "1.2.0"}).headers["Location"] == f"{at}1.0.0...1.2.0/"
     assert "<option selected>1.2.0" in browser.get(f"{at}1.0.0...1.2.0/").content.decode()
     assert world.browser("outsider").get(at).status_code == 404
+    assert browser.get(at, {"from": "../../x", "to": "1.2.0"}).status_code == 404, "no version has a slash"

@@ -233,6 +233,8 @@ def test_rules_are_set_by_their_verb(world: World, admin: Client) -> None:
     data = {"phase": stage.pk, "name": "peer", "role": role.pk, "count": 2, "deadline_hours": 24}
     response, _ = post(admin, "phases_rule_add", data)
     assert "needs 2 × QA engineer" in response.content.decode()
+    response, _ = post(admin, "phases_rule_add", {**data, "count": 1, "deadline_hours": 2_000_000_000})
+    assert "At most 87840 hours" in response.content.decode()
     _, said = post(admin, "phases_rule_add", {**data, "count": 1})
     assert said == ["The rule peer of Stage needs 1 × QA engineer."]
     rule = Rule.objects.get(name="peer")
@@ -448,6 +450,21 @@ def test_the_history_of_an_object_is_the_record(world: World, admin: Client) -> 
     response = admin.get(reverse("admin:phases_role_history", args=[role.pk]), follow=True)
     assert response.status_code == 200
     assert response.redirect_chain[-1][0].endswith(f"subject_type=role&subject_id={role.pk}")
+    for nobody in ("x", "9" * 30, str(role.pk + 1000)):
+        assert admin.get(f"/admin/phases/role/{nobody}/history/").status_code == 404
+
+
+def test_of_a_pipeline_one_finds_the_phases_that_one_sees(world: World, admin: Client) -> None:
+    actor, outsider, dev = Actor(world.admin, "admin"), world.people["outsider"], world.phase("dev")
+    keeper = actions.create_role(actor=actor, name="Keeper", slug="keeper")
+    actions.set_role_rights(keeper, dev, ["manage_access"], actor=actor)
+    actions.grant(keeper, dev, actor=actor, user=outsider)
+    pages = [reverse("admin:phases_pipeline_changelist"), f"/admin/phases/pipeline/{world.pipeline.pk}/change/"]
+    for page in pages:
+        shown = signed_in(world, "outsider").get(page).content.decode()
+        assert "Shop" in shown and "Stage" not in shown and "Live" not in shown
+    assert re.search(r'field-phase_count">1<', signed_in(world, "outsider").get(pages[0]).content.decode())
+    assert re.search(r'field-phase_count">4<', admin.get(pages[0]).content.decode())
 
 
 def test_a_longer_list_of_grants_costs_no_more_queries(world: World, django_assert_max_num_queries: Any) -> None:

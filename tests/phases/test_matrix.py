@@ -219,6 +219,13 @@ def page_actor(world: World) -> Actor:
 # Refusals
 
 
+def test_numbers_that_are_none_are_passed_over(world: World) -> None:
+    long = "9" * 5000
+    page = Page(world)
+    page.put("revision", long).put("since", long).send("save", drop=long, rule=f"{long}|{long}|1|x")
+    assert page.response.status_code == 409
+
+
 def test_a_rule_that_nobody_could_meet_is_refused_here_and_by_the_server(world: World) -> None:
     page = Page(world).leave("Business-Owner", "Business owner").send()
     assert "Nobody can meet the rule business of Live" in page.text

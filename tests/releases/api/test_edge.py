@@ -131,6 +131,23 @@ def test_the_wrong_media_type_is_415(api):
     assert not Promotion.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 100_000 + "]" * 100_000, '{"a":' * 50_000 + "1" + "}" * 50_000, "{", "9" * 6000],
+    ids=["[", "{", "x", "9"],
+)
+def test_what_python_cannot_read_is_malformed(api, body):
+    developer = api("developer")
+    address, kind = "/api/v1/promotions/", "application/json"
+    answer = developer.client.post(address, body, content_type=kind, headers=developer.headers)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00%2B23:59", "2026-06-31T00:00:00Z"])
+def test_a_moment_beyond_the_calendar_is_no_filter(api, when):
+    refused(api("developer").get(f"events/?since={when}"), 400, "invalid")
+
+
 def test_too_big_a_document_is_413(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     refused(api("developer").post("promotions/", {"comment": "x" * 200}), 413, "too_big")

@@ -78,6 +78,18 @@ def test_a_pages_upload_is_refused_before_it_is_read_too(shop, archive, monkeypa
         assert client.post(place, {**form, "artifact": BytesIO(archive())}).status_code == 413
 
 
+def test_a_page_that_takes_no_file_takes_no_large_body(shop, archive, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("The body was read.")
+
+    monkeypatch.setattr(uploads.HashingUploadHandler, "new_file", never)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.actor("stakeholder").user)
+    with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=100):
+        answer = client.post("/me/", {"token_name": "x", "artifact": BytesIO(archive())})
+    assert answer.status_code == 413 and "than RelMan takes for a form" in answer.content.decode()
+
+
 @override_settings(UPLOAD_MAX_BYTES=100)
 def test_what_is_too_big_is_413_by_its_declared_length(api, archive, monkeypatch):
     monkeypatch.setattr(uploads, "FIELDS", 0)
@@ -141,7 +153,8 @@ def test_lists_are_filtered_and_paged(shop, api):
 
 
 @pytest.mark.parametrize(
-    "query", ["colour=red", "cursor=%2A", "cursor=MTIz%00", "limit=many", "state=gone", "format=xml"]
+    "query",
+    ["colour=red", "cursor=%2A", "cursor=MTIz%00", f"cursor={'OTk5' * 2000}", "limit=many", "state=gone", "format=xml"],
 )
 def test_unknown_and_malformed_filters_are_400(api, query):
     problem = refused(api("stakeholder").get(PLACE + "?" + query), 400, "invalid")
