@@ -33,6 +33,6 @@ def test_a_line_is_taken_apart(line, kind, title, ticket):
 
 @pytest.mark.parametrize("line", [f"a{' ' * 4000}b", f"fix:{' ' * 4000}(", f"{'(' * 4000}x)", f"a{' ()' * 4000}b"])
 def test_no_line_costs_more_than_its_length(line):
-    began = time.process_time()
+    began = time.thread_time()
     change_of(line)
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 5
