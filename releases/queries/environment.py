@@ -271,7 +271,7 @@ def _offers(view: Reader, environment: Environment, live: Promotion | None, back
         offers.append(Offer("promote", f"Promote to {phase.name}", f"{base}promote/"))
     if live and view.may("roll_back", phase.pk, pk):
         label = f"Roll back to {back.release.version}" if back.release else "Roll back"
-        reason = "" if back.release else f"No other release has succeeded in {phase.name} yet, or it was left itself."
+        reason = back.sentence if back.release is None else ""
         offers.append(Offer("rollback", label, f"{base}rollback/", back.release is not None, reason))
     if view.may("configure", phase.pk, pk):
         offers.append(Offer("configure", "Edit configuration", f"{base}configuration/"))

@@ -31,6 +31,9 @@ class WayBack:
     one_way: str = ""
     """Of the problems, the one that the migration of what is left cannot be undone; empty: it can."""
 
+    nothing: str = ""
+    """Without a release: why there is none."""
+
     @property
     def missing(self) -> tuple[str, ...]:
         """The other problems: nobody can accept them."""
@@ -44,7 +47,7 @@ class WayBack:
     def sentence(self) -> str:
         """What people read."""
         if self.release is None:
-            return "There is nothing to go back to: no other release has succeeded here that was not left itself."
+            return self.nothing
         if self.problems:
             return " ".join(self.problems)
         return f"Back to {self.release.version} is ready: its artifact is there, its configuration can be read."
@@ -73,7 +76,7 @@ def way_back(environment: Environment, coming: Release | None = None) -> WayBack
     leaving = coming or (live.release if live else None)
     found = readiness(environment, leaving)
     if found is None:
-        return WayBack(None, ())
+        return WayBack(None, (), nothing=_nothing(environment, leaving))
     problems = (*found.problems, found.one_way) if found.one_way else found.problems
     rehearsed = last_before(environment, leaving, found.last.release)
     return WayBack(found.last.release, problems, usual_rollback(environment), rehearsed, found.one_way)
@@ -85,6 +88,13 @@ def usual_rollback(environment: Environment) -> float | None:
     took = done.order_by("-finished_at").annotate(took=F("finished_at") - F("started_at"))
     back = usual(took.filter(kind="rollback").values_list("took", flat=True)[:5])
     return usual(took.values_list("took", flat=True)[:5]) if back is None else back
+
+
+def _nothing(environment: Environment, leaving: Release | None) -> str:
+    others = Promotion.objects.filter(environment=environment, status="succeeded").exclude(release=leaving)
+    if others.exists():
+        return "Nothing to go back to: what else succeeded here was withdrawn, or left by a rollback itself."
+    return "Nothing to go back to: no other release has succeeded here yet."
 
 
 def _last_good(environment: Environment, leaving: Release | None) -> Promotion | None:
