@@ -2,7 +2,8 @@
 import { openPalette } from "./palette.js";
 
 const GO = { b: "/board/", a: "/approvals/", p: "/apps/" };
-let waitingForG = 0;
+const SECOND_KEY = 2000; // milliseconds
+let pressedG = -Infinity;
 
 export function shortcuts() {
   document.addEventListener("keydown", (event) => {
@@ -12,7 +13,8 @@ export function shortcuts() {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;
     if (document.documentElement.dataset.shortcuts === "off") return;
-    if (single(event.key)) event.preventDefault();
+    // By the moments of the keys themselves: a busy page may hear of both late.
+    if (single(event.key, event.timeStamp)) event.preventDefault();
   });
 }
 
@@ -20,14 +22,14 @@ function busy(target) {
   return target.closest("input, textarea, select, [contenteditable], dialog[open]") !== null;
 }
 
-function single(key) {
-  if (Date.now() - waitingForG < 1200 && GO[key]) {
+function single(key, moment) {
+  if (moment - pressedG < SECOND_KEY && GO[key]) {
     location.assign(GO[key]);
     return true;
   }
-  waitingForG = 0;
-  if (key === "g") waitingForG = Date.now();
-  else if (key === "j" || key === "k") return row(key === "j" ? 1 : -1);
+  pressedG = key === "g" ? moment : -Infinity;
+  if (key === "g") return true;
+  if (key === "j" || key === "k") return row(key === "j" ? 1 : -1);
   else if (key === "/") return focusOn(document.querySelector("[data-filter]"));
   else if (key === "f") return press(document.querySelector("[data-log-follow]"));
   else if (key === "?") location.assign("/help/");

@@ -117,7 +117,9 @@ def sign_in(page: Page, site: Site, who: str, password: str = "") -> None:
     page.goto(f"{site.url}/signin/")
     page.get_by_label("User name").fill(who)
     page.get_by_label("Password").fill(password or site.accounts[who].password)
-    page.get_by_role("button", name="Sign in").click()
+    # A click does not wait for what it sets off, and a page that has not left yet counts as loaded.
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/signin/" in answer.url):
+        page.get_by_role("button", name="Sign in").click()
     page.wait_for_load_state()
 
 

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tests.browser.site import Site, archive
+from tests.browser.site import Site, archive, until
 
 LONG_NAME, LONG_SLUG = "Refunds and Chargebacks Orchestrator", "refunds-and-chargebacks-orchestrator"
 LONG_VERSION = "1.9.0-beta.12+build.20260616.3"
@@ -56,7 +56,8 @@ def populate(site: Site, folder: Path) -> Site:
     _move(site, versions, "dev")
     quick = {slug: version for slug, version in versions.items() if slug != "recommendations"}
     _move(site, quick, "qa")
-    site.promote("qa-engineer", "recommendations", "1.14.0", "qa")
+    running = site.promote("qa-engineer", "recommendations", "1.14.0", "qa")
+    until(lambda: site.promotion(running)["status"] == "running", "Recommendations is being brought to QA")
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
     site.promote("qa-engineer", "courier-labels", "2.6.1", "stage", not_before=tomorrow.isoformat())
     reason = {"reason": "The message queue is being moved."}

