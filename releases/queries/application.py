@@ -18,7 +18,7 @@ from releases.queries.cells import Cell, cells
 from releases.queries.courses import Course, Reader, candidate, load
 from releases.queries.next import of_application, of_place, waits_for_me
 from releases.queries.offers import preview, verdicts_of
-from releases.queries.shared import Action, Named, Next, Offer, Page, count, page_of, window
+from releases.queries.shared import Action, Named, Next, Offer, Page, count, page_of, promote_to, window
 from relman.actors import Actor
 from relman.errors import NotFound
 
@@ -255,7 +255,9 @@ def _card(view: Reader, course: Course, phase: Phase, rules: list[str]) -> Card:
     place = course.places.get(phase.pk)
     gate = _gate(view, course, phase, rules) if course.before(phase) else None
     if place is None:
-        said = Next("none", "Not used by this application")
+        may = view.may("configure", phase.pk, course.application.pk)
+        way = f"/apps/{course.application.slug}/{phase.slug}/new/"
+        said = Next("none", "Not used", action=Action("configure", f"Set up {phase.name}", way) if may else None)
         return Card(Named.of(phase), False, phase.optional, None, None, "unknown", "", "", "", False, gate, said)
     live = place.live
     return Card(
@@ -310,8 +312,7 @@ def _why(actor: Actor, view: Reader, course: Course) -> Why | None:
             environment = Environment.objects.select_related("application__pipeline", "phase").get(pk=place.environment)
             release = Release.objects.prefetch_related("artifacts").get(pk=build.id)
             offer = preview(release, environment, actor=actor)
-            url = f"/apps/{course.application.slug}/{phase.slug}/promote/?version={build.version}"
-            may = Action("promote", f"Promote to {phase.name}", url) if offer.allowed else None
+            may = promote_to(course.application, phase, build.version) if offer.allowed else None
             return why_of(build.version, phase, offer.verdicts, may)
     return None
 
@@ -371,8 +372,7 @@ def _action(view: Reader, course: Course, release: Release, phase: Phase | None)
                 return Action("review", "Review", f"/approvals/{move.id}/")
     if phase is None or not view.may("promote", phase.pk, course.application.pk):
         return None
-    url = f"/apps/{course.application.slug}/{phase.slug}/promote/?version={release.version}"
-    return Action("promote", f"Promote to {phase.name}", url)
+    return promote_to(course.application, phase, release.version)
 
 
 def _publishers(course: Course) -> list[str]:

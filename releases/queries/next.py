@@ -14,7 +14,7 @@ from releases import approvals, gates, statuses
 from releases.queries.courses import Course, Reader, candidate, trouble
 from releases.queries.facts import barred_people, problems_of, rule_of
 from releases.queries.places import Build, Move, Place
-from releases.queries.shared import Action, Next, Person, clock, listed, people
+from releases.queries.shared import Action, Next, Person, clock, listed, people, promote_to
 from relman import words
 
 STATES = ("motion", "blocked", "person", "scheduled", "ready", "current")
@@ -306,7 +306,7 @@ def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
         text = _locked(place, phase) if kind == "locked" else said(held[0])
         return [Next(kind, text, action=Action("view", "View", held[0].link or base))]
     may = view.may("promote", phase.pk, course.application.pk)
-    action = Action("promote", f"Promote to {phase.name}", f"{base}promote/?version={build.version}") if may else None
+    action = promote_to(course.application, phase, build.version) if may else None
     return [Next("ready", f"**{build.version}** can go to **{phase.name}**", action=action)]
 
 

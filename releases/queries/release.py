@@ -31,6 +31,7 @@ from releases.queries.shared import (
     Offer,
     Pill,
     PromotionLine,
+    promote_to,
 )
 from relman import words
 from relman.actors import Actor
@@ -280,8 +281,7 @@ def _asked(actor: Actor, view: Reader, course: Course, release: Release, phase: 
         return _pending(actor, view, release, environment, live, open_one)
     offer = preview(release, environment, actor=actor)
     diff, same = against_live(environment, live)
-    url = f"/apps/{release.application.slug}/{phase.slug}/promote/?version={release.version}"
-    primary = Action("promote", f"Promote to {phase.name}", url) if offer.allowed else None
+    primary = promote_to(release.application, phase, release.version) if offer.allowed else None
     return Target(
         Named.of(phase), live.release.version if live else None, diff, same, open_first(offer.verdicts), primary=primary
     )

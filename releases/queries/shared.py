@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from django.utils.timezone import localtime
 
@@ -53,6 +54,12 @@ class Action:
     kind: str
     label: str
     url: str
+
+
+def promote_to(application: Any, phase: Any, version: str) -> Action:
+    """The button that opens the dialog for this release. A version may have a `+`, which is a space in an address."""
+    url = f"/apps/{application.slug}/{phase.slug}/promote/?version={quote(version)}"
+    return Action("promote", f"Promote to {phase.name}", url)
 
 
 @dataclass(frozen=True)

@@ -37,5 +37,8 @@ function nameButtons() {
   }
 }
 
-// Tabs may be wider than a phone: the one that is open is in sight.
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// Tabs and filters may be wider than a phone: the one that is chosen is in sight.
+for (const here of document.querySelectorAll(".tabs [aria-current], .seg [aria-current]")) {
+  const [bar, one] = [here.parentElement.getBoundingClientRect(), here.getBoundingClientRect()];
+  here.parentElement.scrollLeft += one.left + one.width / 2 - bar.left - bar.width / 2;
+}

@@ -1,5 +1,6 @@
 """Every form: it runs the verb, goes on with a message, and keeps what was typed when it is refused."""
 
+import html
 import re
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -688,3 +689,14 @@ def test_a_developer_changes_no_pipeline(world):
                  "/pipelines/shop/qa/edit/", "/pipelines/shop/qa/remove/", "/pipelines/shop/phases/new/"):  # fmt: skip
         assert browser.get(path).status_code == 403
     assert browser.post("/pipelines/shop/", {"earlier": "qa"}).status_code == 403
+
+
+def test_a_version_with_a_plus_is_promoted_by_the_button_of_every_page(world):
+    build = world.shop.release("1.3.0+build.7")
+    world.shop.bring(build, "dev")
+    browser = world.browser("qa-engineer")
+    for page in ("/apps/shop/releases/", "/apps/shop/releases/1.3.0+build.7/"):
+        ways = re.findall(r'href="([^"]*/qa/promote/\?version=1.3[^"]*)"', text(browser.get(page)))
+        assert ways, page
+        for way in ways:
+            assert "Promote Shop 1.3.0+build.7 to QA?" in text(browser.get(html.unescape(way))), (page, way)
