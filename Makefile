@@ -8,7 +8,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 .DEFAULT_GOAL := help
 IN = $(BIN)/python -m relman.embedded.visit $(BIN)/python manage.py
-.PHONY: help backup restore demo demo-reset test lint format lock bench drill pictures retention doctor
+.PHONY: help audit backup restore demo demo-reset test lint format lock bench drill pictures retention doctor
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,9 @@ retention: .venv/.runtime  ## What artifacts and logs nobody needs (DAYS, KEEP),
 
 doctor: .venv/.runtime  ## Whether all is well, in one line for each part (STOPPED=1: while RelMan is stopped)
 	@$(IN) doctor $(if $(STOPPED),--no-gateway)
+
+audit: .venv/.runtime  ## Whether the record's chain is whole; HEAD=file writes its head, KNOWN=file asks for an earlier one
+	@$(IN) verify_audit $(if $(KNOWN),--checkpoint $(KNOWN)) $(if $(HEAD),--write-checkpoint $(HEAD))
 
 drill: .venv/.dev  ## Break everything, RUNS times through the matrix of faults (or ROWS of it), and count lost and doubled
 	@exec $(TIED) $(BIN)/python -m tests.faults --runs $(or $(RUNS),1) $(if $(ROWS),--rows $(ROWS))

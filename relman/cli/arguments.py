@@ -17,6 +17,7 @@ exit codes: 0 done · 2 wrong call or request · 3 no or bad token · 4 right mi
 state · 7 unreachable · end of a promotion: 10 failed · 11 errored · 12 rejected · 13 cancelled · 14 aborted ·
 15 expired · 16 superseded · 20 still moving when --timeout was over
 """
+LONG_NUMBER = 36  # characters of a UUID
 
 
 class Command(argparse.ArgumentParser):
@@ -129,7 +130,8 @@ def seconds(text: str) -> float:
 def promotion_id(text: str) -> str:
     """A promotion's number; #12 and 12 are the same."""
     number = text.removeprefix("#")
-    if not number or not all(char.isalnum() or char == "-" for char in number) or not number.isascii():
+    plain = number.isascii() and all(char.isalnum() or char == "-" for char in number)
+    if not plain or not (number.isdigit() or len(number) == LONG_NUMBER):
         raise argparse.ArgumentTypeError(f"'{text}' is not the number of a promotion")
     return number
 

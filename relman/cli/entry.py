@@ -26,7 +26,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(args, console)
     except Failure as failure:
-        return _told(failure, console)
+        return _told(failure, console, _address(args))
     except KeyboardInterrupt:
         console.note("Interrupted. What RelMan has accepted goes on; `relman status` shows it.")
         return exits.INTERRUPTED
@@ -44,13 +44,13 @@ def _dispatch(args: Namespace, console: Console) -> int:
     return int(code)
 
 
-def _told(failure: Failure, console: Console) -> int:
+def _told(failure: Failure, console: Console, address: str = "") -> int:
     """The sentences on stderr; with --json also the problem document on stdout."""
     console.note(failure.sentence)
     if failure.problem and failure.problem.get("verdicts"):
         from relman.cli.verdicts import note_verdicts
 
-        note_verdicts(failure.problem["verdicts"], console)
+        note_verdicts(failure.problem["verdicts"], console, address)
     if console.as_json:
         console.answer(failure.document())
     return failure.code
@@ -58,13 +58,17 @@ def _told(failure: Failure, console: Console) -> int:
 
 def connect(args: Namespace, console: Console) -> Client:
     """The client for the address and token of this call; a missing one is said before anything is sent."""
-    url = args.url or os.environ.get("RELMAN_URL", "")
+    url = _address(args)
     if not url:
         raise usage("Where is RelMan? Set RELMAN_URL (or --url) to its address, like https://relman.example.org.")
     client = Client(url, token(args), note=console.note)
     if not client.place.secure and not _near(client.place.host):
         console.note(f"Careful: the token goes to {client.url} unencrypted. Use https where you can.")
     return client
+
+
+def _address(args: Namespace) -> str:
+    return str(args.url or os.environ.get("RELMAN_URL", "")).rstrip("/")
 
 
 def token(args: Namespace) -> str:

@@ -18,10 +18,10 @@ def blocking(verdicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def note_verdicts(verdicts: Sequence[dict[str, Any]], console: Console) -> None:
-    """What blocks, on stderr: belongs to an error."""
+def note_verdicts(verdicts: Sequence[dict[str, Any]], console: Console, address: str = "") -> None:
+    """What blocks, on stderr: belongs to an error. `address` as below."""
     for verdict in blocking(verdicts):
-        for line in lines(verdict):
+        for line in lines(verdict, address):
             console.note(line)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +51,8 @@ def test_promote_with_everything(run: Run, api: Api) -> None:
 
 def test_a_refusal_tells_the_gates(run: Run, api: Api) -> None:
     failed = {**WAITING, "gate": "order", "state": "failed", "reason": "Stage has not had 1.0.0."}
+    api.problem("POST promotions/", 409, "shop 1.0.0 cannot go to Live.", verdicts=[WAITING, failed])
+    assert f"see: {api.url}/promotions/7/" in run("promote", "shop", "1.0.0", "live").err
     api.problem("POST promotions/", 409, "shop 1.0.0 cannot go to Live.", verdicts=[WAITING, failed])
     ran = run("promote", "shop", "1.0.0", "live")
     assert ran.code == exits.CONFLICT
@@ -211,7 +214,7 @@ def test_resolve_says_how_it_ended(run: Run, api: Api) -> None:
     assert api.asked[0].body == {"as": "done", "comment": "It serves 1.0.0"}
 
 
-@pytest.mark.parametrize("number", ["../me", "", "7/approve", "7?x"])
+@pytest.mark.parametrize("number", ["../me", "", "7/approve", "7?x", "abc"])
 def test_a_promotion_is_a_number_and_no_path(run: Run, api: Api, number: str) -> None:
     assert run("abort", number).code == exits.USAGE
     assert api.asked == []
@@ -222,6 +225,28 @@ def test_times_always_carry_their_zone() -> None:
     assert moment("+90m", now) == "2026-01-01T13:30:00+00:00"
     assert moment("2026-12-24T18:00+01:00") == "2026-12-24T18:00:00+01:00"
     assert datetime.fromisoformat(moment("2026-12-24T18:00")).tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("2027-03-28T02:30", "does not come.* 2027-03-28T01:30:00\\+01:00 or 2027-03-28T03:30:00\\+02:00"),
+        ("2026-10-25T02:30", "comes twice.* 2026-10-25T02:30:00\\+02:00 or 2026-10-25T02:30:00\\+01:00"),
+    ],
+)
+def test_where_the_clock_jumps_a_person_says_which_time(monkeypatch: pytest.MonkeyPatch, given: str, said: str) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        with pytest.raises(Failure, match=said):
+            moment(given)
+        assert moment("2027-03-28T03:30") == "2027-03-28T03:30:00+02:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_nonsense_is_no_time() -> None:
     with pytest.raises(Failure):
         moment("tonight")
 

@@ -120,4 +120,15 @@ def moment(text: str, now: datetime | None = None) -> str:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise usage(f"'{text}' is not a time. Write it like 2026-12-24T18:00, or +90m or +2h from now.") from None
-    return parsed.astimezone().isoformat() if parsed.tzinfo is None else parsed.isoformat()
+    return parsed.isoformat() if parsed.tzinfo else _here(parsed, text).isoformat()
+
+
+def _here(wanted: datetime, text: str) -> datetime:
+    """The time on this machine's clock. Where the clock jumps, a person says which: an hour early is too early."""
+    both = [wanted.replace(fold=fold).astimezone() for fold in (0, 1)]
+    if both[0].utcoffset() == both[1].utcoffset():
+        return both[0]
+    back = wanted in [one.replace(tzinfo=None, fold=0) for one in both]
+    shown = " or ".join(one.isoformat() for one in sorted(both))
+    what = "comes twice" if back else "does not come"
+    raise usage(f"'{text}' {what} where you are: the clock changes then. Write it with its zone: {shown}.")

@@ -20,7 +20,8 @@ def run(args: Namespace, console: Console, client: Client) -> int:
     console.say(f"{text_of(user.get('username'))} at {client.url}")
     token = me.get("token")
     if isinstance(token, dict):
-        console.say(f"token {text_of(token.get('name'))}, expires {local(token.get('expires_at'))}")
+        end = f"until {local(token['expires_at'])}" if token.get("expires_at") else "never expires"
+        console.say(f"token {text_of(token.get('name'))}, {end}")
     rows = [_right(entry) for entry in me.get("rights") or []]
     if rows:
         console.table(("PIPELINE", "PHASE", "MAY"), rows)
