@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -136,7 +136,7 @@ def _moment(text: str, *, end: bool) -> datetime:
         found = datetime.fromisoformat(text)
     if not 1970 <= found.year <= 2200:
         raise ValueError(text)
-    return found if found.tzinfo else found.replace(tzinfo=zone)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def events_of(actor: Actor, filters: Mapping[str, str]) -> QuerySet[Event]:

@@ -148,6 +148,15 @@ def test_a_moment_beyond_the_calendar_is_no_filter(api, when):
     refused(api("developer").get(f"events/?since={when}"), 400, "invalid")
 
 
+@pytest.mark.parametrize("address", ["/api/v1/events/", "/audit/"])
+def test_a_zone_that_no_place_has_is_reckoned_all_the_same(shop, address):
+    client = Client()
+    client.force_login(shop.actor("developer").user)
+    for zone in ("%2B23:59", "-23:59"):
+        answer = client.get(f"{address}?since=2020-06-16T00:00:00{zone}")
+        assert answer.status_code == 200 and "developer" in answer.content.decode().lower()
+
+
 def test_too_big_a_document_is_413(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     refused(api("developer").post("promotions/", {"comment": "x" * 200}), 413, "too_big")
