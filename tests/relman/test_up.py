@@ -95,8 +95,32 @@ def cannot_rewrite_the_record(installation: Installation) -> bool:
         return True
 
 
-def test_sigterm_leaves_nothing_and_the_next_start_finds_its_data(installation: Installation) -> None:
+def sockets(installation: Installation) -> set[str]:
+    """The numbers of all sockets of its processes; what is closed while one looks is none."""
+    found = set()
+    for pid in installation.processes():
+        with suppress(OSError):
+            for handle in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(OSError):
+                    name = os.readlink(f"/proc/{pid}/fd/{handle}")
+                    found.update([name[8:-1]] if name.startswith("socket:[") else [])
+    return found
+
+
+def listening(installation: Installation) -> set[tuple[str, int]]:
+    """Address, as the kernel writes it, and port of everything that listens."""
+    inodes = sockets(installation)
+    return {
+        (row[1].split(":")[0], int(row[1].split(":")[1], 16))
+        for table in ("tcp", "tcp6")
+        for row in (line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if row[3] == "0A" and row[9] in inodes
+    }
+
+
+def test_it_listens_on_the_loopback_address_and_sigterm_leaves_nothing_but_its_data(installation: Installation) -> None:
     installation.start()
+    assert listening(installation) == {("0100007F", installation.port), ("0100007F", installation.gateway_port)}
     assert cannot_rewrite_the_record(installation)
     keys = {path.name: path.read_bytes() for path in (installation.home / "keys").iterdir()}
     assert {"session", "secrets"} <= set(keys)
@@ -177,29 +201,3 @@ def refused(installation: Installation) -> str:
     assert done.returncode == 1
     assert not done.stderr
     return done.stdout.strip()
-
-
-def sockets(installation: Installation) -> set[str]:
-    """The numbers of all sockets of its processes; what is closed while one looks is none."""
-    found = set()
-    for pid in installation.processes():
-        with suppress(OSError):
-            for handle in os.listdir(f"/proc/{pid}/fd"):
-                with suppress(OSError):
-                    name = os.readlink(f"/proc/{pid}/fd/{handle}")
-                    found.update([name[8:-1]] if name.startswith("socket:[") else [])
-    return found
-
-
-def test_everything_listens_on_the_loopback_address_only(installation: Installation) -> None:
-    installation.start()
-    inodes = sockets(installation)
-    listening = [
-        (int(row[1].split(":")[1], 16), row[1].split(":")[0])
-        for table in ("tcp", "tcp6")
-        for row in (line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:])
-        if row[3] == "0A" and row[9] in inodes
-    ]
-    assert {port for port, _ in listening} == {installation.port, installation.gateway_port}
-    assert {address for _, address in listening} == {"0100007F"}
-    assert installation.end(signal.SIGTERM) == 0
