@@ -79,6 +79,12 @@ def build(site, tmp_path):
     return publish
 
 
+def late(route):
+    """Let it go on, after a while."""
+    time.sleep(0.7)
+    route.continue_()
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("path", ["/board/", "/apps/shelf/releases/{version}/"], ids=["board", "release"])
 def test_nothing_jumps_while_it_loads_and_when_something_moves(path, size, site, people, build, quiet):
@@ -86,7 +92,7 @@ def test_nothing_jumps_while_it_loads_and_when_something_moves(path, size, site,
     with people.page("release-manager", size=size, reduced_motion="reduce") as page:
         page.add_init_script(WATCH_SHIFTS)
         if size == PHONE:  # a slow line: the letters come long after the page
-            page.route("**/*.woff2*", lambda route: time.sleep(0.7) or route.continue_())
+            page.route("**/*.woff2*", late)
         page.goto(path.format(version=version))
         settled(page)
         number = site.promote("developer", "shelf", version, "dev")
