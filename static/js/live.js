@@ -121,7 +121,15 @@ function swap(old, fresh) {
     if (before.has(tile.id) && before.get(tile.id) !== tile.outerHTML) tile.classList.add("changed");
   }
   if (scrollY !== top) scrollTo(0, top);
+  count(old.dataset.state, -1);
+  count(node.dataset.state, 1);
   icon(node.querySelector("[data-icon]"));
+}
+
+/* A row that changed its state is counted under another filter. */
+function count(state, by) {
+  const place = state && document.querySelector(`[data-count="${CSS.escape(state)}"]`);
+  if (place) place.textContent = Math.max(0, Number(place.textContent) + by);
 }
 
 /* Title and favicon follow a promotion: people leave the tab open. */
