@@ -136,8 +136,7 @@ class ApprovePage:
 
 def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
     """All that somebody needs to decide on one promotion."""
-    live = live_of(promotion.environment)
-    before = live if live and live.pk != promotion.pk else None
+    before = _before(promotion)
     changes = changes_between(promotion.release, promotion.replaces or (before.release if before else None))
     diff, same = differences(before.snapshot if before else {}, promotion.snapshot)
     pending = promotion.status in statuses.PENDING
@@ -161,6 +160,14 @@ def approve_page(actor: Actor, promotion: Promotion) -> ApprovePage:
         void=_void_of(now(), stale) if stale else _void(promotion) if pending else None,
         ended=None if pending else _over(promotion, made),
     )
+
+
+def _before(promotion: Promotion) -> Promotion | None:
+    """What serves there, or served when this one ended."""
+    if promotion.finished_at is None:
+        return live_of(promotion.environment)
+    done = Promotion.objects.filter(environment=promotion.environment, status="succeeded").select_related("release")
+    return done.filter(finished_at__lt=promotion.finished_at).order_by("-finished_at").first()
 
 
 def _stale(promotion: Promotion) -> str:

@@ -73,9 +73,11 @@ def surface(kind: str) -> str:
 
 @register.filter
 def rich(text: Any) -> SafeString:
-    """A sentence whose `**strong**` parts become bold; all else is escaped. A long version may break at its +."""
+    """A sentence whose `**strong**` parts become bold and what stands between backticks code; all else is escaped. A
+    long version may break at its +."""
     escaped = re.sub(r"(\S{8,}\+)(?=\S{8,})", r"\1<wbr>", conditional_escape(text))
-    return mark_safe(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped))  # noqa: S308 (escaped first)
+    coded = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return mark_safe(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", coded))  # noqa: S308 (escaped first)
 
 
 def _time(moment: datetime, said: str, css: str = "") -> SafeString:

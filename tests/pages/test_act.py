@@ -700,3 +700,14 @@ def test_a_version_with_a_plus_is_promoted_by_the_button_of_every_page(world):
         assert ways, page
         for way in ways:
             assert "Promote Shop 1.3.0+build.7 to QA?" in text(browser.get(html.unescape(way))), (page, way)
+
+
+def test_a_decision_that_is_over_still_tells_what_it_replaced(world):
+    shop = world.shop
+    places.set_configuration(shop.environments["live"], {"URL": "x"}, actor=shop.actor("devops"))
+    first = shop.bring(world.releases["1.0.0"], "live")
+    done = shop.bring(world.releases["1.1.0"], "live")
+    for promotion, configured in ((done, "No value changes"), (first, "1 value changes, 0 stay")):
+        shown = text(world.browser("business-owner").get(f"/approvals/{promotion.pk}/"))
+        assert f"{promotion.release.version} got to Live" in shown and configured in shown
+        assert "It is the first here." not in shown

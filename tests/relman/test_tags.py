@@ -8,6 +8,7 @@ from relman.templatetags.relman_tags import bare, rich
 def test_a_long_version_may_break_at_its_plus():
     assert rich("**1.9.0-beta.12+build.20260616.3** can go") == ("<b>1.9.0-beta.12+<wbr>build.20260616.3</b> can go")
     assert rich("1.4.0+7 and a + b") == "1.4.0+7 and a + b"
+    assert rich("run `relman <why>` **now**") == "run <code>relman &lt;why&gt;</code> <b>now</b>"
     assert rich("**<i>**") == "<b>&lt;i&gt;</b>"
 
 
