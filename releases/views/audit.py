@@ -34,7 +34,7 @@ def _filters(request: HttpRequest) -> dict[str, str]:
 
 
 def _verified() -> dict[str, Any]:
-    broken = chain.verify()
+    broken = chain.verify_in_turn()
     count = chain.checkpoint()["sequence"]
     text = f"**The chain is broken.** {broken.sentence}" if broken else "The chain holds."
     return {"ok": broken is None, "checked": broken.sequence if broken else count, "at": now(), "text": text}

@@ -17,12 +17,15 @@ from django.db import connection, transaction
 from django.db.models import Max, QuerySet
 
 from relman import clock
+from relman.errors import Conflict
 
 from .models import Event, Link
 
 START = "0" * 64
 LOCK = 7_229_001
 """The sealer's advisory lock."""
+READING = 7_229_002
+"""The lock of whoever verifies the chain from a page."""
 WINDOW = 10_000
 """How far below the newest linked id the sealer looks for events that committed late."""
 CHUNK = 2_000
@@ -56,7 +59,7 @@ def seal(limit: int = 5_000, *, everything: bool = False) -> int:
     Only one sealer works at a time, another one returns 0 at once. `everything` looks below the window too.
     """
     with transaction.atomic():
-        if not _alone():
+        if not _alone(LOCK):
             return 0
         last = Link.objects.order_by("-sequence").first()
         sequence, before = (last.sequence, last.hash) if last else (0, START)
@@ -69,9 +72,9 @@ def seal(limit: int = 5_000, *, everything: bool = False) -> int:
         return len(links)
 
 
-def _alone() -> bool:
+def _alone(lock: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         return bool(cursor.fetchone()[0])
 
 
@@ -134,6 +137,15 @@ def _wrong(link: Mapping[str, Any], sequence: int, before: str) -> Broken | None
 def verify(checkpoint: Mapping[str, Any] | None = None) -> Broken | None:
     """Walk the whole chain in the database: the first broken link, or None."""
     return check(rows(), checkpoint)
+
+
+def verify_in_turn() -> Broken | None:
+    """`verify` for a page: one at a time in the whole installation, for a long chain keeps a process busy for minutes.
+    Conflict while another one is at it."""
+    with transaction.atomic():
+        if not _alone(READING):
+            raise Conflict("Somebody is verifying the chain at this moment. Try again in a minute.", code="busy")
+        return verify()
 
 
 def unsealed() -> int:

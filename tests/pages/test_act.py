@@ -95,7 +95,7 @@ def test_a_refused_promotion_keeps_what_was_typed_and_says_why(world):
     answer = world.browser("release-manager").post("/apps/shop/live/promote/", sent)
     assert answer.status_code == 409
     assert Promotion.objects.count() == before
-    assert 'role="alert"' in text(answer)
+    assert 'role="alert"' in text(answer) and "Straight to the users" in text(answer)
     refused = Event.objects.filter(outcome="refused").latest("pk")
     assert refused.actor_name == world.user("release-manager").display
 

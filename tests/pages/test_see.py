@@ -1,13 +1,16 @@
 """Every page: for whom it is there."""
 
+from contextlib import closing
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from releases.queries.audit import OBJECTS
 from releases.queries.history import LOOKS, phase_names, sentence
+from relman.audit import chain
 from relman.audit.models import Event
 
 PAGES = {
@@ -210,3 +213,14 @@ def test_the_chain_is_checked_on_the_page(world):
 def test_only_who_may_make_applications_is_offered_it(world):
     assert "/apps/new/" not in world.browser("devops").get("/pipelines/shop/").content.decode()
     assert "/apps/new/" in world.browser("admin").get("/pipelines/shop/").content.decode()
+
+
+def test_the_chain_is_verified_for_one_at_a_time(world):
+    """Of a long record that takes minutes of a web process: whoever presses the button twice waits."""
+    browser, other = world.browser("stakeholder"), connection.copy()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [chain.READING])
+        busy = browser.post("/audit/")
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [chain.READING])
+    assert busy.status_code == 409 and "verifying the chain at this moment" in busy.content.decode()
+    assert "The chain holds." in browser.post("/audit/").content.decode()
