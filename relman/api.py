@@ -125,6 +125,12 @@ class View(APIView):
         """Always JSON, whatever is asked for: there is nothing else to give."""
         return JSONRenderer(), "application/json"
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nobody between keeps an answer: it is one person's."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.setdefault("Cache-Control", "no-store")
+        return final
+
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Any:
         """Nobody is signed in: the one thing DRF itself refuses here."""
         raise exceptions.NotAuthenticated(NOTHING_SHOWN)

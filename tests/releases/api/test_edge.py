@@ -157,6 +157,11 @@ def test_a_zone_that_no_place_has_is_reckoned_all_the_same(shop, address):
         assert answer.status_code == 200 and "developer" in answer.content.decode().lower()
 
 
+def test_no_answer_is_kept_by_whoever_stands_between(api):
+    for path in ("me/", "board/", "promotions/", "applications/nothing/"):
+        assert api("developer").get(path)["Cache-Control"] == "no-store"
+
+
 def test_too_big_a_document_is_413(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     refused(api("developer").post("promotions/", {"comment": "x" * 200}), 413, "too_big")
