@@ -200,7 +200,7 @@ def test_the_decision_page_says_whose_turn_it_is(shop):
     first = shown("business-owner")
     assert (first.decision.state, first.decision.may, first.decision.last) == ("open", True, False)
     assert (first.ask.needed, first.ask.approved) == (2, 0)
-    assert [one.phase.slug for one in first.passed] == ["qa", "stage"] or len(first.passed) == 3
+    assert [one.phase.slug for one in first.passed] == ["dev", "qa", "stage"]
     assert all(one.equal for one in first.passed)
     assert not any(verdict.gate.startswith("approval") for verdict in first.verdicts)
     manager = shown("release-manager").decision
@@ -235,8 +235,7 @@ def test_void_approvals_say_what_changed(shop):
     factories.run(promotion)
     actor = shop.actor("business-owner")
     shown = queries.approve_page(actor, queries.get_promotion(actor, promotion.pk))
-    if shown.void:
-        assert shown.void.changed == ["configuration"]
+    assert shown.void is not None and shown.void.changed == ["configuration"]
 
 
 # --- applications, releases, environments
@@ -249,7 +248,7 @@ def test_an_application_says_why_its_release_is_not_further(shop):
     assert (shown.why.release, shown.why.phase.slug, shown.why.open) == ("1.0.0", "live", 2)
     assert shown.why.action.url == f"/approvals/{promotion.pk}/"
     assert shown.why.verdicts[0].state == "waiting"
-    assert [card.phase.slug for card in shown.cards] == ["qa", "stage", "live"] or len(shown.cards) == 4
+    assert [card.phase.slug for card in shown.cards] == ["dev", "qa", "stage", "live"]
     cells = [cell.kind for cell in shown.releases[0].cells]
     assert cells[-3:] == ["here", "here", "waiting"]
     assert shown.releases[0].cells[-1].text == "0 of 2 approvals"
@@ -449,7 +448,7 @@ def test_the_record_is_filtered_and_paged(shop, monkeypatch):
     back = queries.audit_page(actor, {}, after=second.page.previous)
     assert [one.id for one in back.events] == [one.id for one in first.events]
     only = queries.audit_page(actor, {"verb": "release.published"})
-    assert [one.text for one in only.events] == ["**Shop-Ci-Robot** published **1.0.0**"] or len(only.events) == 1
+    assert [one.text for one in only.events] == ["**Shop Ci Robot** published **1.0.0**"]
     assert queries.audit_page(factories.person(), {}).events == []
 
 

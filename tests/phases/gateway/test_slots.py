@@ -132,7 +132,6 @@ def test_what_is_kept_is_private(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "environments" / "7").st_mode & 0o077 == 0
 
 
-@given(st.text(max_size=40))
-def test_no_text_becomes_a_placeholder(text: str) -> None:
-    if slots.ADDRESS.fullmatch(text):
-        assert not set(text) & set("{}/\\ \n\t,;")
+@given(st.from_regex(slots.ADDRESS, fullmatch=True))
+def test_what_is_taken_as_an_address_is_no_placeholder_and_no_path(text: str) -> None:
+    assert not set(text) & set("{}/\\ \n\t,;")
