@@ -11,7 +11,7 @@ from django.utils.cache import add_never_cache_headers
 LARGEST = 200_000
 """Characters of a form that is carried; a larger one is sent anew."""
 HIDDEN = ("csrfmiddlewaretoken", "idempotency_key")
-READ = ("comment", "reason", "notes", "changes", "description")
+READ = ("decision", "comment", "reason", "notes", "changes", "description")
 """Fields that are shown before they are sent again: what people wrote, and never a value that may be secret."""
 
 

@@ -182,7 +182,11 @@ def test_who_is_signed_out_in_the_middle_of_a_form_sends_it_after_signing_in(may
     assert hidden(wrong)["typed"] == kept["typed"], "a wrong password loses nothing"
     asked = signin(client, **kept)
     assert asked.status_code == 200 and "Nothing was sent yet" in asked.content.decode()
-    assert 'action="/me/?x=1"' in asked.content.decode() and hidden(asked)["token_name"] == "build & deploy"
+    assert (
+        "for <b>/me/?x=1</b>" in asked.content.decode()
+        and 'action="/me/?x=1"' in asked.content.decode()
+        and hidden(asked)["token_name"] == "build & deploy"
+    )
     assert not Token.objects.exists()
 
 
