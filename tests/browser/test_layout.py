@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chromium import DESKTOP, PHONE, sideways
+from tests.browser.chromium import DESKTOP, PHONE, sideways, slow_script
 from tests.browser.populate import LONG_SLUG, LONG_VERSION, application
 from tests.browser.site import archive
 
@@ -125,6 +125,9 @@ def test_filters_and_pages_keep_their_place(site, people, tmp_path, quiet):
         expect(page.locator("[data-row]")).to_have_count(1)
         page.go_back()
         expect(page.locator("[data-row]").nth(1)).to_be_attached()
+        with slow_script(page, "page", "/board/"):
+            box.fill("catalogue")
+        expect(page.locator("[data-row]")).to_have_count(1)
         page.goto("/apps/many/releases/")
         page.get_by_label("Find a release").fill("1.")
         page.keyboard.press("Enter")
