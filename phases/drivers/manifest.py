@@ -17,6 +17,8 @@ from phases.drivers.archive_errors import Findings
 
 NAME = "relman.toml"
 LARGEST = 64 * 1024
+MOST_DOTS = 200
+"""In one line: each dot of a key costs its reader what all those before it cost."""
 VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
 
 Manifest = dict[str, Any]
@@ -55,6 +57,9 @@ def read_manifest(data: bytes, findings: Findings) -> Manifest:
 
 
 def _parse(data: bytes, findings: Findings) -> dict[str, Any] | None:
+    if any(line.count(b".") > MOST_DOTS for line in data.splitlines()):
+        findings.add(NAME, f"A line of it has more than {MOST_DOTS} dots.", "Write it in several lines.")
+        return None
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

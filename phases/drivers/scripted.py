@@ -51,9 +51,9 @@ from phases.drivers.ledger import Fence, Ledger, file_lock
 from phases.drivers.settings import number, unknown
 
 DOING = ("noop", "sleep", "fail", "transient", "errored", "hang", "again")
-SETTINGS = (
-    "steps", "health", "version", "reports", "upstreams", "cleanup", "ledger", "durable", "ready",
-)  # fmt: skip
+SETTINGS = ("steps", "health", "version", "reports", "cleanup", "durable", "ready")
+"""What may be saved. `ledger` and `upstreams` are for tests alone: a path that somebody configures would be RelMan's to
+write to, and an address one where the gateway sends people."""
 MOST_STEPS, LONGEST_STEP = 500, 3600.0
 _NUMBERS = {"seconds": (0, LONGEST_STEP), "timeout": (0, LONGEST_STEP), "times": (0, 1000), "attempts": (1, 100)}
 _SPEC = ("name", "resume", "timeout", "attempts", "when", "lasting")

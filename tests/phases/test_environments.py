@@ -73,6 +73,8 @@ def test_size_and_settings_change(world: World) -> None:
         ("local", {"verify": {"within": 86400}}, "“within” of “verify” is a number from 0 to 600, not 86400"),
         ("local", {"verify": "often"}, "“verify” is a mapping"),
         ("local", {"drian": 3}, "“drian” is no setting here. Did you mean “drain”?"),
+        ("scripted", {"ledger": "/etc"}, "“ledger” is no setting here."),
+        ("scripted", {"upstreams": ["127.0.0.1:22"]}, "“upstreams” is no setting here."),
         ("scripted", {"steps": [{"do": "sleep", "seconds": 1e9}]}, "“seconds” is a number from 0 to 3600"),
     ],
 )

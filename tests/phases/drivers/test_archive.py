@@ -9,6 +9,7 @@ import stat
 import struct
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 
 from phases.drivers import archive_formats
 from phases.drivers.archive import ArchiveRefused, inspect_archive, unpack_archive
+from phases.drivers.archive_errors import Findings
+from phases.drivers.manifest import read_manifest
 from tests.phases.drivers.archives import TOML, link, member, tar, zipped
 
 
@@ -339,3 +342,13 @@ def test_the_work_can_be_ended_from_outside(tmp_path: Path) -> None:
 
     with pytest.raises(Ended):
         inspect_archive(tar(tmp_path / "a"), tick=end)
+
+
+def test_a_manifest_of_dots_is_refused_before_it_is_read() -> None:
+    """One key of 64 KiB would keep its reader busy for a quarter of a minute."""
+    findings, began = Findings(), time.thread_time()
+    assert read_manifest(b"a." * 30_000 + b"b = 1", findings) == {}
+    with pytest.raises(ArchiveRefused, match="more than 200 dots"):
+        findings.raise_if_any()
+    assert time.thread_time() - began < 2
+    assert read_manifest(b'[run]\ncommand = "./a.sh a.b.c"\nhealth = "/"\n', Findings())["run"]["health"] == "/"
