@@ -1,5 +1,7 @@
 """The world is built once for each file and committed; each test's own changes are rolled back."""
 
+import copy
+
 import pytest
 from django.core.management import call_command
 
@@ -22,4 +24,5 @@ def built(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def world(built, db):
-    return built
+    """A copy for each test: what a verb changes in an object is not rolled back with the rows."""
+    return copy.deepcopy(built)

@@ -83,7 +83,7 @@ def test_tickets_lead_to_their_tracker_everywhere(world):
     number = world.promotions["waiting"].pk
     for path in ("/apps/shop/releases/1.1.0/", "/apps/shop/releases/compare/1.0.0...1.1.0/", f"/approvals/{number}/"):
         assert link in world.browser("release-manager").get(path).content.decode(), path
-    places.edit_application(shop.application, actor=shop.actor("devops"), ticket_url="")
+    places.edit_application(Application.objects.get(slug="shop"), actor=shop.actor("devops"), ticket_url="")
     found = queries.release_page(shop.actor("developer"), queries.get_release(shop.actor("developer"), "shop", "1.1.0"))
     assert [one.url for one in found.changes] == [""]
 
