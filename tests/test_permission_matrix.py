@@ -6,6 +6,7 @@ does not see the phase, 403 that of a member without the right, 409 and 422 say 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from typing import Any
@@ -542,7 +543,7 @@ class Browser:
         self.client.cookies = SimpleCookie(self.cookies)
         with transaction.atomic():
             if method != "GET" and name in GIVEN:
-                GIVEN[name](self.world)
+                GIVEN[name](copy.deepcopy(self.world))  # what it changes in an object is not taken back
             found = self._send(name, method)
             transaction.set_rollback(True)
         return int(found.status_code)
