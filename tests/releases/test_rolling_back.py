@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from phases import actions as places
 from phases import gateway
+from phases.drivers import scripted
 from phases.models import Environment
 from releases import actions
 from releases.engine import ending, rolling_back, runner
@@ -182,6 +183,7 @@ def route(monkeypatch):
     def check(route):
         return gateway.Observation(200 if state["good"] else 500, "It answered.", 1)
 
+    monkeypatch.setattr(scripted, "SETTINGS", (*scripted.SETTINGS, "upstreams"))  # which nobody may save otherwise
     monkeypatch.setattr(gateway, "switch", switch)
     monkeypatch.setattr(gateway, "upstreams", lambda environment: list(state["upstreams"]))
     monkeypatch.setattr(gateway, "check", check)
