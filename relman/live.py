@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "relman:live"
 HEARTBEAT = 5.0
 """Seconds between beats on a silent stream: an event, for pages do not see comments. A page is stale after ten."""
+LONGEST = 300.0
+"""Seconds that one stream lives. The browser opens the next by itself, and who may watch is asked again."""
 LONGEST_QUEUE = 256
 REMEMBERED = 2000
 """Topics kept for pages that were drawn before their stream began."""
@@ -173,10 +175,10 @@ def stream(topics: Iterable[str], since: float | None = None) -> StreamingHttpRe
 
 async def _events(topics: frozenset[str], since: float | None) -> AsyncIterator[str]:
     ours = hub()
-    watcher = ours.join(topics, since)
+    watcher, end = ours.join(topics, since), time.monotonic() + LONGEST
     try:
         yield "retry: 2000\n\n"
-        while True:
+        while time.monotonic() < end:
             try:
                 topic = await asyncio.wait_for(watcher.get(), HEARTBEAT)
             except TimeoutError:

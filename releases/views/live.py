@@ -37,7 +37,7 @@ def _allowed(request: HttpRequest, wanted: Iterable[str]) -> list[str] | None:
         actor = actor_of(request)
         return [topic for topic in wanted if may_watch(actor, topic)]
     finally:
-        # The stream lives for hours: it must not keep a connection of the pool.
+        # The stream lives for minutes: it must not keep a connection of the pool.
         if not connection.in_atomic_block:
             connection.close()
 

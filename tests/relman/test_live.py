@@ -85,6 +85,20 @@ def test_the_channel_is_followed_when_nobody_watches_and_tells_the_next_page():
     assert asyncio.run(story()) == ["board:shop"]
 
 
+def test_a_stream_ends_so_that_who_may_watch_is_asked_again(hub, monkeypatch):
+    monkeypatch.setattr(live, "hub", lambda: hub)
+    monkeypatch.setattr(live, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(live, "LONGEST", 0.1)
+
+    async def watch():
+        return [part async for part in live._events(frozenset({"board:shop"}), None)]
+
+    told = asyncio.run(asyncio.wait_for(watch(), 60))
+    assert told[0] == "retry: 2000\n\n"
+    assert set(told[1:]) == {"event: beat\ndata: 1\n\n"}
+    assert not hub.watchers
+
+
 def test_a_topic_is_told_after_the_commit_only(django_capture_on_commit_callbacks, db, monkeypatch):
     told: list[tuple[str, ...]] = []
     monkeypatch.setattr(live, "_publish", told.append)
