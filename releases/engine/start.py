@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import F
@@ -14,8 +15,12 @@ from releases.engine import plan
 from releases.models import Promotion
 from releases.queries.facts import facts_of
 from releases.queries.lookups import live_of
+from releases.queries.shared import listed
 from releases.transitions import advance
 from relman.actors import Actor
+
+NAMED = 6
+"""Keys, settings or rules that are named where they changed; the rest is a number."""
 
 
 def may_start(promotion: Promotion) -> bool:
@@ -103,15 +108,30 @@ def stricter(began_with: list[dict[str, Any]], today: list[dict[str, Any]]) -> l
 
 
 def _difference(promotion: Promotion, today: plan.Frozen) -> str:
-    """What is not as it was when the promotion was asked for."""
+    """What is not as it was when the promotion was asked for, by name: keys, settings and rules, never a value."""
+    keys = [f"{one.key} {one.change}" for one in configuration.compare(promotion.snapshot, today.snapshot)]
     parts = {
-        "the artifact": promotion.digest != today.digest,
-        "the configuration": configuration.digest(promotion.snapshot) != configuration.digest(today.snapshot),
-        "the plan": promotion.plan != today.plan,
-        "the target": promotion.target != today.target,
-        "the approval rules": promotion.rules_read != today.rules,
+        "the artifact": (promotion.digest != today.digest, []),
+        "the configuration": (bool(keys), keys),
+        "the plan": (promotion.plan != today.plan, []),
+        "the target": (promotion.target != today.target, _otherwise_set(promotion.target, today.target)),
+        "the approval rules": (promotion.rules_read != today.rules, _other_rules(promotion.rules_read, today.rules)),
     }
-    words = [part for part, differs in parts.items() if differs]
-    return (
-        f"Changed since it was asked for: {', '.join(words)}." if words else "Something changed since it was asked for."
-    )
+    said = [
+        f"{part} ({listed(names, NAMED)})" if names else part for part, (differs, names) in parts.items() if differs
+    ]
+    return f"Changed since it was asked for: {', '.join(said)}."[:1000] if said else (
+        "Something changed since it was asked for."
+    )  # fmt: skip
+
+
+def _otherwise_set(then: Mapping[str, Any], today: Mapping[str, Any]) -> list[str]:
+    """What of the target is not as it was: its size, its address, and each setting by name."""
+    found = [word for word in ("driver", "instances", "host") if then.get(word) != today.get(word)]
+    old, new = then.get("settings") or {}, today.get("settings") or {}
+    return found + sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _other_rules(then: Sequence[Mapping[str, Any]], today: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The rules that are not as they were."""
+    return sorted({rule["name"] for rule in [*then, *today] if rule not in then or rule not in today})

@@ -101,7 +101,7 @@ class Void:
     """Approvals that no longer count, and what changed."""
 
     at: datetime
-    changed: list[str]
+    what: str
 
 
 @dataclass(frozen=True)
@@ -309,8 +309,7 @@ def _void(promotion: Promotion) -> Void | None:
 
 
 def _void_of(at: datetime, why: str) -> Void:
-    said = why.removeprefix("Changed since it was asked for: ").rstrip(".")
-    return Void(at, [part.removeprefix("the ") for part in said.split(", ") if part])
+    return Void(at, why.removeprefix("Changed since it was asked for: ").removesuffix("."))
 
 
 def _over(promotion: Promotion, made: Sequence[Approval]) -> Over:

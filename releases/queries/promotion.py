@@ -120,6 +120,8 @@ class PromotionPage:
     unknown: list[Fact]
     retry_notes: list[str]
     seal_holds: bool | None
+    seal_differs: str
+    """What changed since it was approved, as one sentence; empty: nothing, or nobody can say."""
     timeline: list[Entry]
     may_resolve: bool = False
     offers: list[Offer] = field(default_factory=list)
@@ -134,6 +136,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
     selected = at_fault if step is None else step
     pending = promotion.status in statuses.PENDING
     made, offers = decisions(promotion), offers_of(actor, promotion)
+    seal_holds = _seal_holds(promotion, made)
     verdicts = open_first(verdicts_of(promotion, actor)) if pending else []
     return PromotionPage(
         promotion=_head(actor, promotion, made),
@@ -157,7 +160,8 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         known=_known(promotion, live, steps) if promotion.status == "errored" else [],
         unknown=_unknown(progress.step) if promotion.status == "errored" else [],
         retry_notes=retry_notes(promotion) if promotion.status in RETRIABLE else [],
-        seal_holds=_seal_holds(promotion, made),
+        seal_holds=seal_holds,
+        seal_differs=_seal_differs(promotion) if seal_holds is False else "",
         timeline=history.of_promotion(actor, promotion.pk),
         may_resolve=any(one.name == "resolve" and one.possible for one in offers),
         offers=offers,
@@ -270,6 +274,12 @@ def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
         return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
     except DriverError:
         return False  # nothing can be planned there as it is set now
+
+
+def _seal_differs(promotion: Promotion) -> str:
+    from releases.engine.start import outdated  # the engine builds plans from these queries
+
+    return outdated(promotion)
 
 
 def promotion_log(actor: Actor, promotion: Promotion, step: int = 0, after: int = 0) -> Log:

@@ -63,7 +63,7 @@ def test_a_change_voids_an_approval_on_the_page_at_once(world):
     assert (before.ask.approved, before.void) == (1, None)
     places.set_configuration(shop.environments["live"], {"NEW": "1"}, actor=shop.actor("devops"))
     after = queries.approve_page(owner, promotion)
-    assert after.void is not None and after.void.changed == ["configuration"]
+    assert after.void is not None and after.void.what == "the configuration (NEW added)"
     assert (after.ask.approved, after.decision.state) == (0, "open")
     assert {one.state for one in after.approvers} == {"open"}
 

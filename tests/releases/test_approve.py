@@ -10,6 +10,7 @@ from django.db import connection
 from phases import actions as places
 from phases.models import Role
 from releases import actions
+from releases.actions.approve import renew
 from releases.actions.publish import _author
 from releases.models import Approval
 from relman.audit.models import Event
@@ -105,6 +106,34 @@ def test_a_change_voids_what_was_signed(shop, promotion):
     approval = Approval.objects.get()
     assert approval.voided_at is not None
     assert "configuration" in approval.void_reason
+
+
+def test_what_was_voided_names_the_keys_and_never_a_value(shop, promotion):
+    place, devops = shop.environments["live"], shop.actor("devops")
+    places.set_configuration(place, {"OLD": "1", "TOKEN": {"value": "hush-1", "secret": True}}, actor=devops)
+    renew(promotion, shop.actor("business-owner"))
+    promotion.refresh_from_db()
+    actions.approve(promotion, actor=shop.actor("business-owner"))
+    now = {"OLD": None, "TOKEN": {"value": "hush-2", "secret": True}, "COLOUR": "blue"}
+    places.set_configuration(place, now, actor=devops)
+    with pytest.raises(
+        Conflict, match=r"the configuration \(COLOUR added, OLD removed and TOKEN changed\)\."
+    ) as caught:
+        actions.approve(promotion, actor=shop.actor("qa-engineer"))
+    said = Approval.objects.get().void_reason
+    assert said in str(caught.value)
+    assert not any(value in said for value in ("hush", "blue"))
+
+
+def test_what_was_voided_names_the_size_and_the_rule_and_stays_short(shop, promotion):
+    place, devops = shop.environments["live"], shop.actor("devops")
+    places.edit_environment(place, instances=2, actor=devops)
+    places.set_configuration(place, {f"{'K' * 120}{n:03}": "x" for n in range(60)}, actor=devops)
+    places.remove_rule(shop.phase("live").rules.get(name="quality"), actor=shop.actor("admin"))
+    said = renew(promotion, shop.actor("business-owner"))
+    assert "005" not in said and "and 55 more)" in said
+    assert "the target (instances)" in said and "the approval rules (quality)" in said
+    assert len(said) <= 1000
 
 
 def test_a_weakened_rule_does_not_help_what_is_on_its_way(shop, promotion):

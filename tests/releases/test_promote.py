@@ -208,9 +208,14 @@ def test_a_failure_is_shown_where_no_plan_can_be_made_any_more(shop):
     failed = run(shop.approve(shop.ask(shop.application.releases.get(), "live")))
     assert failed.status == "failed"
     assert queries.promotion_page(shop.actor("devops"), failed).seal_holds is True
+    places.set_configuration(live, {"NEW": "1"}, actor=shop.actor("devops"))
+    shown = queries.promotion_page(shop.actor("devops"), failed)
+    assert shown.seal_holds is False
+    assert shown.seal_differs == "Changed since it was asked for: the configuration (NEW added)."
     type(live).objects.filter(pk=live.pk).update(settings={"steps": "many"})
     failed.environment.refresh_from_db()
-    assert queries.promotion_page(shop.actor("devops"), failed).seal_holds is False
+    shown = queries.promotion_page(shop.actor("devops"), failed)
+    assert (shown.seal_holds, shown.seal_differs) == (False, "")
 
 
 def test_the_preview_gives_the_same_answer_as_the_verb(shop):

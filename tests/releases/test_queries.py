@@ -235,7 +235,7 @@ def test_void_approvals_say_what_changed(shop):
     factories.run(promotion)
     actor = shop.actor("business-owner")
     shown = queries.approve_page(actor, queries.get_promotion(actor, promotion.pk))
-    assert shown.void is not None and shown.void.changed == ["configuration"]
+    assert shown.void is not None and shown.void.what == "the configuration (NEW added)"
 
 
 # --- applications, releases, environments
