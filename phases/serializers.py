@@ -247,9 +247,10 @@ class Findings(serializers.Serializer[Any]):
 
 
 class Locking(Body):
-    """Why."""
+    """Why, and until when; without `until` somebody unlocks it."""
 
     reason = serializers.CharField(max_length=300)
+    until = serializers.DateTimeField(required=False, allow_null=True)
 
 
 class LockShown(serializers.Serializer[Any]):
@@ -258,6 +259,7 @@ class LockShown(serializers.Serializer[Any]):
     reason = serializers.CharField()
     by = Account(allow_null=True)
     at = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True)
     released_at = serializers.DateTimeField(allow_null=True)
     released_by = Account(allow_null=True)
 

@@ -18,6 +18,27 @@ EMPTY_ROWS = 2
 NO_CHANGE = {"kind": "", "title": "", "ticket": ""}
 
 
+class Moment(forms.DateTimeField):
+    """A time as the browser's own field sends it, in the reader's zone."""
+
+    def __init__(self, **options: Any) -> None:
+        """Options of the field; the widget and what it refuses are its own."""
+        shape = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=shape, error_messages={"invalid": "Write it like 2026-06-17T06:00."}, **options)
+
+
+def _timed(form: forms.Form, choice: str, name: str, unsaid: str) -> dict[str, Any]:
+    """What was said, with the time only where the choice beside it means one: "at". Without the choice it counts."""
+    said = form.cleaned_data
+    chosen = said.pop(choice, "")
+    if chosen == "at" and not said.get(name) and name not in form.errors:
+        form.add_error(name, unsaid)
+    elif chosen and chosen != "at":
+        form.errors.pop(name, None)
+        said[name] = None
+    return said
+
+
 class Comment(forms.Form):
     """A comment that may be left out."""
 
@@ -28,6 +49,17 @@ class Reason(forms.Form):
     """A reason that must be given: the verb says so."""
 
     reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
+
+
+class Lock(Reason):
+    """Why, and until when."""
+
+    ends = forms.ChoiceField(required=False, choices=[("open", "Until somebody unlocks it"), ("at", "At a time")])
+    until = Moment(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """The words of the verb."""
+        return _timed(self, "ends", "until", "Say until when.")
 
 
 class Maintenance(Reason):
@@ -66,15 +98,16 @@ class Promote(Comment):
     """Ask for a promotion."""
 
     version = forms.CharField(max_length=128)
-    not_before = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Write it like 2026-06-17T06:00."},
-    )
+    start = forms.ChoiceField(required=False, choices=[("now", "Start now"), ("at", "At a time")])
+    not_before = Moment(required=False)
     allow_lower = forms.BooleanField(required=False)
     accept_one_way = forms.BooleanField(required=False)
     emergency = forms.BooleanField(required=False)
     reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea)
+
+    def clean(self) -> dict[str, Any]:
+        """The words of the verb."""
+        return _timed(self, "start", "not_before", "Say when it may start.")
 
 
 class RollBack(Reason):

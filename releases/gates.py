@@ -50,6 +50,8 @@ class Hold:
     scope: str
     who: list[str] = field(default_factory=list)
     link: str = ""
+    until: datetime | None = None
+    """When it ends by itself; None: somebody unlocks it."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,9 @@ def lock(facts: Facts) -> list[Verdict]:
         return [Verdict("lock", "passed", "Nothing is locked.")]
     hold = facts.holds[0]
     reason = f"{hold.by} locked {hold.scope}: {hold.reason}"
-    return [Verdict("lock", "waiting", reason, list(hold.who), None, hold.link or facts.link_environment)]
+    ends = [one.until for one in facts.holds if one.until]
+    earliest = max(ends) if len(ends) == len(facts.holds) else None  # one without an end: nobody knows
+    return [Verdict("lock", "waiting", reason, list(hold.who), earliest, hold.link or facts.link_environment)]
 
 
 GATES: Sequence[Callable[[Facts], list[Verdict]]] = (

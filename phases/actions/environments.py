@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
-from phases import permissions
+from phases import locks, permissions
 from phases.drivers.base import DriverError, Finding
 from phases.drivers.registry import KINDS
 from phases.drivers.registry import driver as driver_of
@@ -22,6 +23,7 @@ from phases.targets import target_of
 from relman.actors import Actor
 from relman.audit import record, record_refusal, recorded
 from relman.background import later
+from relman.clock import must_fit, now
 from relman.errors import Conflict, Invalid, NotFound, RelManError
 from relman.live import publish_on_commit
 
@@ -216,19 +218,33 @@ def remove_component(component: Component, *, actor: Actor) -> None:
 
 
 @recorded("lock.set")
-def lock(where: Environment | Phase, *, actor: Actor, reason: str) -> Lock:
-    """Hold every promotion into an environment or a whole phase, at its start. Needs *freeze* there, and a reason."""
+def lock(where: Environment | Phase, *, actor: Actor, reason: str, until: datetime | None = None) -> Lock:
+    """Hold every promotion into an environment or a whole phase, at its start. Needs *freeze* there, and a reason.
+
+    `until`: when it ends by itself, in the future; None: when somebody unlocks it.
+    """
     permissions.require(actor, "freeze", where)
     if not reason.strip():
         raise Invalid("Say why: whoever waits will read it.", fields={"reason": ["Say why."]})
+    _ahead(until)
+    locks.lapse()  # one whose time has come must not be in the way
     scope = {"environment": where} if isinstance(where, Environment) else {"phase": where}
-    new = cleaned(Lock(**scope, reason=reason.strip(), by=actor.user))
+    new = cleaned(Lock(**scope, reason=reason.strip(), by=actor.user, until=until))
     with unique(f"{where} is locked already.", field="reason"):
         new.save()
-    record("lock.set", actor=actor, subject=where, after={"reason": new.reason},
-           detail=f"{where} is locked: {new.reason}")  # fmt: skip
-    _announce_lock(where)
+    end = until.astimezone(UTC) if until else None
+    record("lock.set", actor=actor, subject=where,
+           after={"reason": new.reason} | ({"until": end.isoformat()} if end else {}),
+           detail=f"{where} is locked{f' until {end:%Y-%m-%d %H:%M} UTC' if end else ''}: {new.reason}")  # fmt: skip
+    locks.announce(where)
     return new
+
+
+def _ahead(until: datetime | None) -> None:
+    must_fit(until=until)
+    if until and until <= now():
+        said = "That time is over. Choose one that lies ahead, or none: then somebody unlocks it."
+        raise Invalid(said, fields={"until": [said]})
 
 
 @recorded("lock.released")
@@ -244,14 +260,5 @@ def unlock(lock: Lock, *, actor: Actor) -> Lock:
     lock.refresh_from_db()
     record("lock.released", actor=actor, subject=where, before={"reason": lock.reason},
            detail=f"{where} is no longer locked.")  # fmt: skip
-    _announce_lock(where)
+    locks.announce(where)
     return lock
-
-
-def _announce_lock(where: Environment | Phase) -> None:
-    if isinstance(where, Environment):
-        _announce(where)
-    else:
-        inside = Environment.objects.filter(phase=where).values_list("pk", "application__slug")
-        places = [topic for pk, slug in inside for topic in (f"environment:{pk}", f"application:{slug}")]
-        publish_on_commit("board", f"phase:{where.pk}", *places)

@@ -120,13 +120,15 @@ class Variable(models.Model):
 
 
 class Lock(models.Model):
-    """Holds every promotion of one environment, or of a whole phase, until it is released."""
+    """Holds every promotion of one environment, or of a whole phase, until it is released: `released_at` says so."""
 
     phase = models.ForeignKey("phases.Phase", null=True, on_delete=models.CASCADE, related_name="locks")
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="locks")
     reason = models.CharField(max_length=300)
     by = models.ForeignKey("phases.User", null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
+    until = models.DateTimeField(null=True, blank=True)
+    """When the safety round releases it by itself; empty: somebody unlocks it."""
     released_at = models.DateTimeField(null=True)
     released_by = models.ForeignKey("phases.User", null=True, on_delete=models.SET_NULL, related_name="+")
 

@@ -86,8 +86,8 @@ def _unclear(promotion: Promotion, found: Ahead, actor: Actor) -> None:
 
 
 def _lock(environment: Environment, reason: str) -> None:
-    there = Lock.objects.filter(environment=environment, released_at=None).first()
-    if there is None:
+    """One that is there already holds too, but no longer ends by itself: a person has to look first."""
+    if not Lock.objects.filter(environment=environment, released_at=None).update(until=None):
         Lock.objects.create(environment=environment, reason=reason[:300], by=None, at=Now())
 
 

@@ -18,7 +18,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Now
 
-from phases import routing
+from phases import locks, routing
 from releases import statuses
 from releases.dispatch import ring_now
 from releases.engine import advance_waiting, health, rehearsing
@@ -82,6 +82,7 @@ def round_once() -> bool:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
             if not cursor.fetchone()[0]:
                 return False
+        _guarded(locks.lapse)  # first: what it lets go on is asked in this round
         for part in (send_outbox, ring_again, wake, expire):
             part()
     # The rest takes its own locks, and must not hold up the doorbells.

@@ -157,6 +157,7 @@ def _holds(environment: Environment) -> list[gates.Hold]:
             str(environment) if one.environment_id else f"all of {phase.name}",
             who,
             "" if one.environment_id else whole,
+            one.until,
         )
         for one in locks
     ]

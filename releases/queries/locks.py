@@ -27,6 +27,8 @@ class LockNow:
     at: datetime
     phase: str = ""
     """The address of the phase that is locked as a whole; empty: only the environment is."""
+    until: datetime | None = None
+    """When it ends by itself; None: somebody unlocks it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _shown(lock: Lock | None) -> LockNow | None:
     if lock is None:
         return None
     page = f"/pipelines/{lock.phase.pipeline.slug}/{lock.phase.slug}/" if lock.phase else ""
-    return LockNow(lock.by.display if lock.by else "RelMan", lock.reason, lock.at, page)
+    return LockNow(lock.by.display if lock.by else "RelMan", lock.reason, lock.at, page, lock.until)
 
 
 def lock_dialog(actor: Actor, where: Environment | Phase) -> LockDialog:

@@ -140,7 +140,7 @@ def _running(view: Reader, move: Move) -> Next:
 def _queued(view: Reader, place: Place, phase: Phase, move: Move) -> Next:
     front = next((one for one in place.open if one.id != move.id and one.status in statuses.ACTIVE), None)
     if place.holds and front is None:  # it was queued before; its start asks, and it waits
-        return Next("locked", _locked(place, phase), since=move.queued_at, action=_look(move))
+        return _locked(view, place, phase, _look(move), move)
     front = front or next((one for one in place.open if one.status == "queued" and _turn(one) < _turn(move)), None)
     text = f"Queued behind **{front.build.version}**" if front else f"**{move.build.version}** starts in a moment"
     if view.maintenance:
@@ -176,7 +176,7 @@ def _of_verdict(view: Reader, course: Course, phase: Phase, move: Move, verdict:
     if verdict.gate == "environment" and verdict.state == "waiting":
         return Next("errored", said(verdict), action=look)
     if verdict.gate == "lock":
-        return Next("locked", _locked(course.places[phase.pk], phase), since=move.requested_at, action=look)
+        return _locked(view, course.places[phase.pk], phase, look, move)
     return Next(KIND_OF_GATE.get(verdict.gate, "dependency"), said(verdict), since=move.requested_at, action=look)
 
 
@@ -185,11 +185,13 @@ def said(verdict: gates.Verdict) -> str:
     return verdict.reason.rstrip(".")
 
 
-def _locked(place: Place, phase: Phase) -> str:
-    """The lock beside an application's name: where, by whom, why."""
+def _locked(view: Reader, place: Place, phase: Phase, action: Action, move: Move | None = None) -> Next:
+    """The lock beside an application's name: where, by whom, until when, why."""
     hold = place.holds[0]
     where = f"All of **{phase.name}**" if hold.phase else f"**{phase.name}**"
-    return f"{where} is locked by **{hold.by}**: {hold.reason.rstrip('.')}"
+    end = f" until **{clock(hold.until, view.now)}**" if hold.until else ""
+    text = f"{where} is locked by **{hold.by}**{end}: {hold.reason.rstrip('.')}"
+    return Next("locked", text, since=move.requested_at if move else None, until=hold.until, action=action)
 
 
 # --- approvals
@@ -300,11 +302,11 @@ def _coming(view: Reader, course: Course, phase: Phase) -> list[Next]:
     if any(verdict.gate in ("version", "release") for verdict in failed):
         return []
     held = failed or [one for one in verdicts if one.state == "waiting" and one.gate in ("lock", "environment")]
-    base = f"/apps/{course.application.slug}/{phase.slug}/"
     if held:
-        kind = KIND_OF_GATE.get(held[0].gate, "dependency")
-        text = _locked(place, phase) if kind == "locked" else said(held[0])
-        return [Next(kind, text, action=Action("view", "View", held[0].link or base))]
+        look = Action("view", "View", held[0].link or f"/apps/{course.application.slug}/{phase.slug}/")
+        if held[0].gate == "lock":
+            return [_locked(view, place, phase, look)]
+        return [Next(KIND_OF_GATE.get(held[0].gate, "dependency"), said(held[0]), action=look)]
     may = view.may("promote", phase.pk, course.application.pk)
     action = promote_to(course.application, phase, build.version) if may else None
     return [Next("ready", f"**{build.version}** can go to **{phase.name}**", action=action)]
@@ -379,7 +381,7 @@ def _holds(course: Course, phase: Phase, place: Place) -> list[gates.Hold]:
     here, whole = f"{course.application.name} in {phase.name}", f"all of {phase.name}"
     page = f"/pipelines/{course.application.pipeline.slug}/{phase.slug}/"
     return [
-        gates.Hold(hold.reason, hold.by, whole if hold.phase else here, link=page if hold.phase else "")
+        gates.Hold(hold.reason, hold.by, whole if hold.phase else here, [], page if hold.phase else "", hold.until)
         for hold in place.holds
     ]
 

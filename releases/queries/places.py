@@ -105,6 +105,8 @@ class LockHold:
     reason: str
     by: str
     phase: bool
+    until: datetime | None = None
+    """When it ends by itself."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _environments(environments: QuerySet[Environment]) -> Iterable[Mapping[str, 
         Q(environment=OuterRef("pk")) | Q(phase=OuterRef("phase_id")), released_at=None
     ).order_by("id")
     end = JSONObject(id="pk", at="finished_at", status="status")
-    hold = JSONObject(reason="reason", by=display("by__"), phase="phase_id")
+    hold = JSONObject(reason="reason", by=display("by__"), phase="phase_id", until="until")
     return (
         environments.order_by()
         .annotate(
@@ -298,6 +300,11 @@ def places(environments: QuerySet[Environment]) -> list[Place]:
     return [_place(row, by_id, tuple(waiting.get(row["id"], ()))) for row in rows]
 
 
+def _hold(raw: Mapping[str, Any]) -> LockHold:
+    until = datetime.fromisoformat(raw["until"]) if raw["until"] else None
+    return LockHold(raw["reason"], raw["by"] or "RelMan", bool(raw["phase"]), until)
+
+
 def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move, ...]) -> Place:
     bad = _since(row["trouble"], row["live"])
     return Place(
@@ -310,7 +317,7 @@ def _place(row: Mapping[str, Any], by_id: Mapping[int, Move], opened: tuple[Move
         health_since=row["health_since"],
         findings=tuple(row["findings"] or ()),
         checked_at=row["checked_at"],
-        holds=tuple(LockHold(hold["reason"], hold["by"] or "RelMan", bool(hold["phase"])) for hold in row["holds"]),
+        holds=tuple(_hold(hold) for hold in row["holds"]),
         drift=reality.of_json(row["drift"]),
         drift_since=row["drift_since"],
         live=by_id.get(row["live"]["id"]) if row["live"] else None,

@@ -25,7 +25,7 @@ def lock_page(request: HttpRequest, where: Environment | Phase, name: str, back:
         places.lock(where, actor=actor, **said)
         return Done(back, f"{name[:1].upper()}{name[1:]} is locked.")
 
-    form = filled(request, forms.Reason)
+    form = filled(request, forms.Lock)
     return dialog_page(
         request,
         "lock.html",

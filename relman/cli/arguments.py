@@ -286,6 +286,7 @@ def _locks(commands: Commands) -> None:
         command.add_argument("where", metavar="APPLICATION|PIPELINE/PHASE", help="PIPELINE/PHASE: for all applications")
         command.add_argument("phase", nargs="?", help="with an application: which of its environments")
     lock.add_argument("--reason", required=True, help="why; whoever waits reads it")
+    lock.add_argument("--until", metavar="TIME", help="when it ends by itself: 2026-12-24T18:00, or +90m, +2h")
 
 
 def _maintenance(commands: Commands) -> None:

@@ -77,6 +77,15 @@ def test_promote_later_is_meant_in_the_zone_of_the_reader(world):
     assert Promotion.objects.latest("pk").not_before == datetime(2099, 6, 16, 21, tzinfo=UTC)
 
 
+def test_promote_now_takes_no_time_that_was_typed_beside_it(world):
+    browser, sent = world.browser("developer"), {"version": "1.2.0", "not_before": "2099-06-17T06:00", "start": "now"}
+    unsaid = browser.post("/apps/shop/dev/promote/", {"version": "1.2.0", "start": "at"})
+    assert unsaid.status_code == 400 and "Say when it may start" in text(unsaid)
+    assert 'value="at" checked' in text(unsaid)
+    browser.post("/apps/shop/dev/promote/", sent)
+    assert Promotion.objects.latest("pk").not_before is None
+
+
 def test_promote_without_a_version_offers_what_stands_before(world):
     assert "Promote Shop 1.0.0 to Live?" not in text(world.browser("release-manager").get("/apps/shop/live/promote/"))
     assert "1.1.0" in text(world.browser("release-manager").get("/apps/shop/live/promote/"))
@@ -537,6 +546,28 @@ def test_lock_and_unlock(world):
     assert browser.post("/apps/shop/live/unlock/").status_code == 302
     assert not Lock.objects.filter(released_at=None).exists()
     assert browser.post("/apps/shop/live/unlock/").status_code == 404
+
+
+def test_a_lock_says_until_when_in_the_zone_of_the_reader(world):
+    user = world.user("devops")
+    user.time_zone = "Asia/Tokyo"
+    user.save()
+    browser, page = world.browser("devops"), "/apps/shop/live/"
+    unsaid = browser.post(f"{page}lock/", {"reason": "Audit", "ends": "at"})
+    assert unsaid.status_code == 400 and "Say until when" in text(unsaid) and "Audit" in text(unsaid)
+    over = browser.post(f"{page}lock/", {"reason": "Audit", "ends": "at", "until": "2020-06-17T06:00"})
+    assert over.status_code == 400 and "That time is over" in text(over) and "2020-06-17T06:00" in text(over)
+    browser.post(f"{page}lock/", {"reason": "Audit", "ends": "at", "until": "2099-06-17T06:00"})
+    assert Lock.objects.get(released_at=None).until == datetime(2099, 6, 16, 21, tzinfo=UTC)
+    for shown in (text(browser.get(page)), text(browser.get(f"{page}unlock/"))):
+        assert ">2099-06-17 06:00</time> (Asia/Tokyo)" in shown
+    assert "until <b>2099-06-17 06:00</b>: Audit" in text(browser.get("/board/"))
+
+
+def test_a_lock_that_somebody_ends_takes_no_time_that_was_typed_beside_it(world):
+    sent = {"reason": "Audit", "ends": "open", "until": "2020-06-17T06:00"}
+    world.browser("devops").post("/apps/shop/live/lock/", sent)
+    assert Lock.objects.get(released_at=None).until is None
 
 
 def test_lock_and_unlock_a_whole_phase(world):

@@ -36,6 +36,15 @@ def test_a_token_for_one_application_changes_nothing_that_concerns_all(shop):
     good(as_(shop, "devops").patch("pipelines/shop/phases/live/", {"public": True}))
 
 
+def test_a_lock_over_the_api_may_end_by_itself(shop):
+    devops = as_(shop, "devops")
+    refused(devops.post("environments/shop/live/lock/", {"reason": "Audit", "until": "2020-01-01T00:00:00Z"}), 400)
+    made = good(devops.post("environments/shop/live/lock/", {"reason": "Audit", "until": "2099-01-01T00:00:00Z"}), 201)
+    assert made["until"].startswith("2099-01-01T00:00:00")
+    endless = {"reason": "Audit", "until": None}
+    assert good(devops.post("pipelines/shop/phases/live/lock/", endless), 201)["until"] is None
+
+
 def test_an_administrator_makes_a_whole_way(shop):
     admin = as_(shop, "admin")
     made = good(admin.post("pipelines/", PIPELINE), 201)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from phases import actions, routing
-from phases.actions import environments
+from phases import actions, locks, routing
 from phases.drivers.base import DriverError, Finding
 from phases.models import Environment, Lock
 from relman.audit.models import Event
@@ -165,7 +164,7 @@ def test_a_lock_is_set_once_and_released_once(world: World, scope: str) -> None:
 
 def test_a_lock_of_a_phase_is_told_to_every_page_that_shows_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     told: set[str] = set()
-    monkeypatch.setattr(environments, "publish_on_commit", lambda *topics: told.update(topics))
+    monkeypatch.setattr(locks, "publish_on_commit", lambda *topics: told.update(topics))
     live = world.environment("live")
     wanted = {"board", f"phase:{live.phase_id}", f"environment:{live.pk}", f"application:{live.application.slug}"}
     made = actions.lock(world.phase("live"), actor=world.actor("devops"), reason="Stocktaking")

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from phases import actions as places
+from phases.models import Lock
 from releases import actions, queries
 from releases.engine import sweep
 from releases.models import Promotion
@@ -154,6 +156,23 @@ def test_a_lock_holds_and_says_who(shop):
     from releases.engine import sweep
 
     places.unlock(lock, actor=shop.actor("devops"))
+    sweep.round_once()
+    promotion.refresh_from_db()
+    assert promotion.status == "queued"
+
+
+def test_what_a_lock_with_an_end_holds_goes_on_by_itself(shop):
+    until = now() + timedelta(hours=1)
+    dev = shop.environments["dev"]
+    lock = places.lock(dev, actor=shop.actor("devops"), reason="Moving house", until=until)
+    promotion = shop.ask(shop.release(), "dev")
+    verdict = next(one for one in queries.verdicts_of(promotion) if one.gate == "lock")
+    assert (verdict.state, verdict.earliest, promotion.wake_at) == ("waiting", until, until)
+    whole = places.lock(shop.phase("dev"), actor=shop.actor("devops"), reason="Stocktaking")
+    verdict = next(one for one in queries.verdicts_of(promotion) if one.gate == "lock")
+    assert verdict.earliest is None  # nobody knows when the other ends
+    places.unlock(whole, actor=shop.actor("devops"))
+    Lock.objects.filter(pk=lock.pk).update(until=Now() - timedelta(seconds=1))
     sweep.round_once()
     promotion.refresh_from_db()
     assert promotion.status == "queued"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from releases import dispatch, storage
 from releases.engine import ahead, health, sweep
 from releases.models import Promotion
 from relman import doctor
+from relman.clock import now
 from tests import factories
 
 
@@ -74,6 +76,16 @@ def test_each_illness_is_named_with_its_cure(shop, monkeypatch):
     assert "Today's keys do not open TOKEN of Shop in Dev." in text
     assert "1 artifacts are missing or damaged: Shop 1.0.0." in text
     assert "It is broken at link" in text
+
+
+def test_a_lock_that_would_have_ended_by_itself_does_not_when_its_target_is_ahead(shop):
+    dev = shop.environments["dev"]
+    shop.bring(shop.release("1.0.0"), "dev")
+    places.lock(dev, actor=shop.actor("devops"), reason="Audit", until=now() + timedelta(hours=1))
+    raise_fence(dev, 40)
+    look()
+    lock = Lock.objects.get()
+    assert (lock.reason, lock.until, lock.released_at) == ("Audit", None, None)
 
 
 def test_a_target_that_is_ahead_is_held_until_a_person_has_looked(shop):

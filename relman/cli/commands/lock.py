@@ -7,7 +7,8 @@ from typing import Any
 
 from relman.cli import exits
 from relman.cli.client import Client, segment
-from relman.cli.console import Console, text_of
+from relman.cli.commands.promote import moment
+from relman.cli.console import Console, local, text_of
 from relman.cli.failure import usage
 
 Json = dict[str, Any]
@@ -16,8 +17,12 @@ Json = dict[str, Any]
 def lock(args: Namespace, console: Console, client: Client) -> int:
     """Nothing starts there from now on; what runs goes on."""
     where, address = _place(args)
-    made: Json = client.post(f"{address}lock/", {"reason": args.reason})
-    return _said(made, f"{where} is locked: {text_of(made.get('reason'))}", console)
+    body: Json = {"reason": args.reason}
+    if args.until:
+        body["until"] = moment(args.until)
+    made: Json = client.post(f"{address}lock/", body)
+    end = f" until {local(made['until'])}" if made.get("until") else ""
+    return _said(made, f"{where} is locked{end}: {text_of(made.get('reason'))}", console)
 
 
 def unlock(args: Namespace, console: Console, client: Client) -> int:
