@@ -17,7 +17,7 @@ from releases.queries.cells import lines
 from releases.queries.courses import Course, Reader
 from releases.queries.drift import DriftShown, shown
 from releases.queries.facts import problems_of
-from releases.queries.health import HealthStrip, health_strip
+from releases.queries.health import HealthStrip, health_strip, restarts_of
 from releases.queries.keys import Complete, Key, complete, keys_of, phase_before
 from releases.queries.locks import LockNow, lock_now
 from releases.queries.lookups import live_of
@@ -77,6 +77,8 @@ class Serves:
     promotion: int | None
     reports: str
     """What the last look found, in words; empty: no look yet."""
+    restarts: int
+    """How often its instances ended by themselves and were started again."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ def _serves(environment: Environment, live: Promotion | None) -> Serves:
         instances=len(running) if running is not None else None,
         promotion=live.pk if live else None,
         reports=_reports(environment, live) if live else "",
+        restarts=restarts_of(environment, live) if live else 0,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from phases.models import Environment, HealthChange
+from releases.models import Promotion
 from releases.queries.shared import clock
 from relman.clock import now as now_of
 
@@ -52,6 +53,13 @@ class HealthStrip:
 def health_changes(environment: Environment) -> QuerySet[HealthChange]:
     """Rows of its history, newest first."""
     return HealthChange.objects.filter(environment=environment).order_by("-id")
+
+
+def restarts_of(environment: Environment, promotion: Promotion) -> int:
+    """How often instances of this promotion ended by themselves and were started again, as last looked at; 0 when
+    something else was found there."""
+    seen = environment.observed
+    return int(seen.get("restarts", 0)) if seen.get("promotion") == promotion.pk else 0
 
 
 def health_strip(environment: Environment, span: str = "24h") -> HealthStrip:

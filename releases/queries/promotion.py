@@ -16,12 +16,14 @@ from releases.models import Approval, Promotion, Rehearsal
 from releases.queries import history
 from releases.queries.application import open_first
 from releases.queries.approving import decisions, seats
+from releases.queries.health import restarts_of
 from releases.queries.logs import log as log_of
 from releases.queries.lookups import live_of
 from releases.queries.offers import verdicts_of
 from releases.queries.progress import Progress, StepLine, progress_of, steps_of
-from releases.queries.promotion_offers import RETRIABLE, offers_of, retry_notes
+from releases.queries.promotion_offers import offers_of, retry_notes, retry_right
 from releases.queries.queue import Emergency, Queue, behind, emergency_of, queue_of
+from releases.queries.rules import Said
 from releases.queries.shared import (
     Approver,
     Entry,
@@ -81,6 +83,8 @@ class Serves:
     version: str | None
     since: datetime | None
     health: str
+    restarts: int
+    """How often instances of this very promotion ended by themselves and were started again."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class Fact:
 
     text: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """What a retry repeats, and who may ask for it."""
+
+    notes: list[Said]
+    right: str
+    """As the pages call it."""
+    refused: str
+    """Why the reader may not; empty: they may."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,8 @@ class PromotionPage:
     left: list[str]
     known: list[Fact]
     unknown: list[Fact]
-    retry_notes: list[str]
+    retry: Retry | None
+    """What a retry repeats, once it was carried out in part and did not come through."""
     seal_holds: bool | None
     seal_differs: str
     """What changed since it was approved, as one sentence; empty: nothing, or nobody can say."""
@@ -147,6 +163,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
             live.release.version if live else None,
             live.finished_at if live else None,
             promotion.environment.health if live else "unknown",
+            restarts_of(promotion.environment, promotion),
         ),
         progress=progress,
         steps=steps,
@@ -159,7 +176,7 @@ def promotion_page(actor: Actor, promotion: Promotion, step: int | None = None) 
         left=_left(promotion),
         known=_known(promotion, live, steps) if promotion.status == "errored" else [],
         unknown=_unknown(progress.step) if promotion.status == "errored" else [],
-        retry_notes=retry_notes(promotion) if promotion.status in RETRIABLE else [],
+        retry=_retry(promotion, offers),
         seal_holds=seal_holds,
         seal_differs=_seal_differs(promotion) if seal_holds is False else "",
         timeline=history.of_promotion(actor, promotion.pk),
@@ -274,6 +291,13 @@ def _seal_holds(promotion: Promotion, made: Sequence[Approval]) -> bool | None:
         return plan.build(promotion.release, promotion.environment, snapshot=kept).seal == promotion.seal
     except DriverError:
         return False  # nothing can be planned there as it is set now
+
+
+def _retry(promotion: Promotion, offers: Sequence[Offer]) -> Retry | None:
+    offer = next((one for one in offers if one.name == "retry"), None)
+    if offer is None or promotion.status not in ("failed", "aborted"):
+        return None
+    return Retry(retry_notes(promotion), permissions.RIGHTS[retry_right(promotion)], offer.reason)
 
 
 def _seal_differs(promotion: Promotion) -> str:

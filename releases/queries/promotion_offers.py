@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phases import permissions
+from phases import configuration, permissions
 from releases import statuses
 from releases.models import Promotion, Step
 from releases.queries.lookups import live_of
-from releases.queries.shared import Offer
+from releases.queries.rules import Said
+from releases.queries.shared import Offer, listed
 from releases.queries.way_back import way_back
 from relman.actors import Actor
 
 RETRIABLE = ("failed", "errored", "aborted", "expired", "cancelled")
+KEYS = 6
+"""Changed keys that are named."""
 
 
 def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
@@ -35,9 +38,8 @@ def offers_of(actor: Actor, promotion: Promotion) -> list[Offer]:
     if status == "errored":
         found.append(_offer(actor, promotion, "resolve", "Say what happened", f"{base}resolve/", "roll_back"))
     if status in RETRIABLE and not promotion.retries.exists():
-        down = promotion.kind in ("rollback", "adopt") or promotion.allow_lower or promotion.accept_one_way
-        right = "roll_back" if down else "promote"
-        found.append(_offer(actor, promotion, "retry", f"Retry {version} to {phase}", f"{base}retry/", right))
+        label = f"Retry {version} to {phase}"
+        found.append(_offer(actor, promotion, "retry", label, f"{base}retry/", retry_right(promotion)))
     if status == "succeeded" and _is_live(promotion) and way_back(environment).release:
         url = f"/apps/{environment.application.slug}/{environment.phase.slug}/rollback/"
         found.append(_offer(actor, promotion, "rollback", f"Roll {phase} back", url, "roll_back"))
@@ -68,19 +70,32 @@ def _is_live(promotion: Promotion) -> bool:
     return bool(live and live.pk == promotion.pk)
 
 
-def retry_notes(promotion: Promotion) -> list[str]:
+def retry_right(promotion: Promotion) -> str:
+    """What a retry asks for, as the request did: going down, and taking on that there is no way back, ask for more."""
+    down = promotion.kind in ("rollback", "adopt") or promotion.allow_lower or promotion.accept_one_way
+    return "roll_back" if down else "promote"
+
+
+def retry_notes(promotion: Promotion) -> list[Said]:
     """What a retry repeats, step by step in groups."""
     way = [one for one in promotion.steps.all() if one.when in ("run", "verify")]
-    notes = ["A new promotion that names this one. **All gates are asked again.**"]
+    notes = [Said("repeat", "A new promotion that names this one. **All gates are asked again.**")]
     again = [one for one in way if one.resume != "never"]
     if again:
-        notes.append(f"{_numbers(again)} run again, and find what is already there.")
-    careful = [one for one in way if one.resume == "never"]
-    for one in careful:
-        notes.append(f"Step {one.number}, **{one.name.lower()}**, runs a second time: look at what it did first.")
-    taken = "as it was then" if promotion.snapshot_of == "then" else "anew"
-    notes.append(f"Configuration is read **{taken}**.")
-    return notes
+        notes.append(Said("play", f"{_numbers(again)} run again, and find what is already there."))
+    for one in (one for one in way if one.resume == "never"):
+        text = f"Step {one.number}, **{one.name.lower()}**, runs a second time: look at what it did first."
+        notes.append(Said("triangle-alert", text, tone="warn"))
+    return [*notes, _taken(promotion)]
+
+
+def _taken(promotion: Promotion) -> Said:
+    """Which configuration a retry takes, and what has changed in it since: the names of the keys."""
+    if promotion.snapshot_of == "then":
+        return Said("settings-2", "Configuration is read **as it was then**.")
+    changed = configuration.compare(promotion.snapshot, configuration.snapshot(promotion.environment))
+    keys = listed([f"{one.key} {one.change}" for one in changed], KEYS)
+    return Said("settings-2", "Configuration is read **anew**.", f"Since then: {keys}." if keys else "It is as it was.")
 
 
 def _numbers(steps: Sequence[Step]) -> str:

@@ -1,6 +1,7 @@
 """The release page: its changes by kind, its one next step, and a first deployment said as such."""
 
 from phases import actions as places
+from phases.models import Environment
 from releases import actions, queries
 from releases.models import Change
 from relman.actors import Actor
@@ -71,3 +72,32 @@ def test_a_change_voids_an_approval_on_the_page_at_once(world):
 def test_the_example_command_names_the_next_version(world):
     text = world.browser("developer").get("/apps/shop/releases/new/").content.decode()
     assert "--version 1.3.0</code>" in text
+
+
+def test_what_a_retry_repeats_stands_beside_the_steps_and_goes_when_it_was_tried_again(world):
+    shop = world.shop
+    places.edit_environment(shop.environments["dev"], actor=shop.actor("devops"), settings={"steps": [{"do": "fail"}]})
+    failed = factories.run(shop.ask(world.releases["1.2.0"], "dev"))
+    assert failed.status == "failed"
+    browser, page = world.browser("developer"), f"/promotions/{failed.pk}/"
+    for shown in (browser.get(page), browser.get(f"{page}progress/", headers={"hx-request": "true"})):
+        text = shown.content.decode()
+        assert "What Retry repeats" in text.partition('id="promotion-retry"')[2].partition('id="promotion-foot"')[0]
+        assert "<b>promote into</b> Dev. You have it." in text
+    reader = world.browser("stakeholder").get(f"/promotions/{world.promotions['live'].pk}/").content.decode()
+    assert "What Retry repeats" not in reader
+    actions.retry(failed, actor=shop.actor("developer"))
+    assert "What Retry repeats" not in browser.get(page).content.decode()
+
+
+def test_a_restart_by_the_supervisor_is_said_where_it_runs_and_on_what_brought_it(world):
+    live = world.promotions["live"]
+    place = Environment.objects.filter(pk=live.environment_id)
+    browser, pages = world.browser("developer"), ("/apps/shop/live/", f"/promotions/{live.pk}/")
+    for seen in ({"promotion": live.pk, "restarts": 0}, {"promotion": live.pk + 1000, "restarts": 2}):
+        place.update(observed=seen)
+        assert not any("restarted" in browser.get(page).content.decode() for page in pages)
+    place.update(observed={"promotion": live.pk, "restarts": 2, "version": "1.0.0"})
+    here, there = (browser.get(page).content.decode() for page in pages)
+    assert "restarted 2 times since it was started" in here
+    assert "An instance ended by itself since and was restarted, 2 times in all." in there

@@ -109,11 +109,15 @@ def test_a_failed_promotion_says_what_a_retry_repeats(shop):
     assert shown.progress.step.number == 2 and shown.progress.step.state == "failed"
     assert shown.serves.version == "1.0.0"
     assert shown.left and shown.seal_holds is None
-    assert any("runs a second time" in note for note in shown.retry_notes)
+    assert shown.retry is not None and any("runs a second time" in note.text for note in shown.retry.notes)
+    assert shown.retry.notes[-1].detail == "It is as it was."
+    places.set_configuration(shop.environments["dev"], {"NEW": "1"}, actor=shop.actor("devops"))
+    shown = page(shop, promotion)
+    assert shown.retry is not None and shown.retry.notes[-1].detail == "Since then: NEW added."
     assert any(offer.name == "retry" for offer in shown.offers)
     again = actions.retry(promotion, actor=shop.actor("developer"))
     shown = page(shop, promotion)
-    assert shown.promotion.retried_by == again.pk
+    assert shown.promotion.retried_by == again.pk and shown.retry is None
     assert not any(offer.name == "retry" for offer in shown.offers)
 
 
