@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from phases import permissions
 from phases.models import Application, Component, Environment, Grant, Lock, Phase, Pipeline, Token, User
 from phases.permissions import CURRENT
 from relman import clock
 from relman.actors import Actor
-from relman.errors import NotFound
+from relman.errors import Forbidden, NotFound
 
 
 def get_pipeline(actor: Actor, slug: str) -> Pipeline:
     """The pipeline of this slug."""
-    found = permissions.visible_pipelines(actor).filter(slug=slug).first()
+    return _pipeline(permissions.visible_pipelines(actor), slug)
+
+
+def pipelines_seen(actor: Actor) -> QuerySet[Pipeline]:
+    """The pipelines that the actor sees, each with those of its phases as `seen`."""
+    seen = Prefetch("phases", permissions.visible_phases(actor).order_by("position"), to_attr="seen")
+    return permissions.visible_pipelines(actor).select_related("prerelease_until").prefetch_related(seen)
+
+
+def pipeline_seen(actor: Actor, slug: str) -> Pipeline:
+    """The pipeline of this slug, with its phases as `seen`."""
+    return _pipeline(pipelines_seen(actor), slug)
+
+
+def _pipeline(pipelines: QuerySet[Pipeline], slug: str) -> Pipeline:
+    found = pipelines.filter(slug=slug).first()
     if found is None:
         raise NotFound(f"There is no pipeline “{slug[:63]}” that you can see.")
     return found
@@ -34,7 +50,7 @@ def get_phase(actor: Actor, pipeline: str, slug: str) -> Phase:
 
 def get_application(actor: Actor, slug: str) -> Application:
     """The application of this slug."""
-    found = permissions.visible_applications(actor).select_related("pipeline").filter(slug=slug).first()
+    found = permissions.visible_applications(actor).select_related("pipeline", "owner").filter(slug=slug).first()
     if found is None:
         raise NotFound(f"There is no application “{slug[:63]}” that you can see.")
     return found
@@ -123,22 +139,30 @@ class RoleLine:
     until: datetime | None
 
 
-def tokens(user: User) -> QuerySet[Token]:
-    """A person's tokens that are not revoked, newest first."""
-    return Token.objects.filter(owner=user, revoked_at=None).order_by("-created_at")
+def account(actor: Actor) -> User:
+    """The account that asks. Forbidden: RelMan itself has none."""
+    if actor.user is None:
+        raise Forbidden("Only an account has tokens.")
+    return actor.user
 
 
-def get_token(user: User, number: int) -> Token:
-    """One of a person's own tokens."""
-    found = tokens(user).filter(pk=number).first() if number < 2**63 else None
+def tokens(actor: Actor) -> QuerySet[Token]:
+    """One's tokens that are not revoked; a token sees itself and those that were made with it."""
+    rows = Token.objects.filter(owner=account(actor), revoked_at=None)
+    return rows if actor.token is None else rows.filter(Q(pk=actor.token.pk) | Q(parent=actor.token))
+
+
+def get_token(actor: Actor, number: int) -> Token:
+    """One of one's own tokens."""
+    found = tokens(actor).filter(pk=number).first() if number < 2**63 else None
     if found is None:
         raise NotFound("There is no such token of yours.")
     return found
 
 
-def token_lines(user: User) -> list[TokenLine]:
-    """A person's tokens, in words."""
-    rows = tokens(user).prefetch_related("applications", "phases")
+def token_lines(actor: Actor) -> list[TokenLine]:
+    """One's tokens in words, newest first."""
+    rows = tokens(actor).order_by("-created_at").prefetch_related("applications", "phases")
     now = clock.now()
     return [
         TokenLine(
@@ -167,6 +191,25 @@ def _scope(token: Token) -> str:
     if token.limited_to_phases:
         said.append("in " + (", ".join(one.name for one in token.phases.all()) or "no phase"))
     return ", ".join(said)
+
+
+def me(actor: Actor) -> dict[str, Any]:
+    """Who asks, and their rights in each phase that they see, by the names of the API."""
+    user, rights = account(actor), permissions.permission_map(actor)
+    phases = permissions.visible_phases(actor).select_related("pipeline").order_by("pipeline__name", "position")
+    return {
+        "username": user.username,
+        "name": user.display,
+        "machine": user.machine,
+        "administrator": actor.is_superuser,
+        "token": actor.token,
+        "applications": list(permissions.visible_applications(actor).order_by("slug").values_list("slug", flat=True)),
+        "rights": [
+            {"pipeline": one.pipeline.slug, "phase": one.slug, "name": one.name, "rights": sorted(rights[one.pk])}
+            for one in phases
+            if one.pk in rights
+        ],
+    }
 
 
 def role_lines(user: User) -> list[RoleLine]:

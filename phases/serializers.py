@@ -74,19 +74,6 @@ class ApplicationShown(serializers.ModelSerializer[Application]):
         ]  # fmt: skip
 
 
-class NewPhase(Body):
-    """One phase of a new pipeline."""
-
-    slug = Slug()
-    name = serializers.CharField(max_length=100, required=False)
-    description = serializers.CharField(max_length=300, required=False, allow_blank=True)
-    optional = serializers.BooleanField(required=False)
-    public = serializers.BooleanField(required=False)
-    in_order = serializers.BooleanField(required=False)
-    auto_rollback = serializers.BooleanField(required=False)
-    needs_way_back = serializers.BooleanField(required=False)
-
-
 class PhaseEdited(Body):
     """What to change of a phase. `auto_rollback`: go back without asking when a verification fails. `needs_way_back`:
     nothing comes unless a rollback from it is ready, or somebody who may roll back accepts that it is not."""
@@ -98,6 +85,12 @@ class PhaseEdited(Body):
     in_order = serializers.BooleanField(required=False)
     auto_rollback = serializers.BooleanField(required=False)
     needs_way_back = serializers.BooleanField(required=False)
+
+
+class NewPhase(PhaseEdited):
+    """One phase of a new pipeline."""
+
+    slug = Slug()
 
 
 class NewPipeline(Body):

@@ -112,7 +112,7 @@ def me(request: HttpRequest) -> HttpResponse:
     """One's profile: display, tokens, roles. It holds several forms: the button says which was sent."""
     user = _user(request)
     if request.method == "POST" and "revoke" in request.POST:
-        return _revoke(request, user)
+        return _revoke(request)
     scope, raw = queries.token_scope(actor_of(request)), ""
     form = forms.Display(initial={"theme": user.theme, "time_zone": user.time_zone, "shortcuts": user.shortcuts})
     wanted = forms.NewToken(scope=scope)
@@ -124,7 +124,7 @@ def me(request: HttpRequest) -> HttpResponse:
         form = forms.Display(request.POST)
         if form.is_valid():
             return _save(request, user, form.cleaned_data)
-    shown = {"tokens": queries.token_lines(user), "roles": queries.role_lines(user), "new_token": raw}
+    shown = {"tokens": queries.token_lines(actor_of(request)), "roles": queries.role_lines(user), "new_token": raw}
     refused = request.method == "POST" and not raw
     return draw(request, "me.html", shown, status=400 if refused else 200, form=form, wanted=wanted)
 
@@ -150,9 +150,10 @@ def _issue(request: HttpRequest, user: User, form: forms.NewToken) -> str:
         return ""
 
 
-def _revoke(request: HttpRequest, user: User) -> HttpResponse:
-    token = queries.get_token(user, whole(request.POST["revoke"]))
-    actions.revoke_token(token, actor=actor_of(request))
+def _revoke(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    token = queries.get_token(actor, whole(request.POST["revoke"]))
+    actions.revoke_token(token, actor=actor)
     messages.success(request, f"The token “{token.name}” is revoked.")
     return redirect("me")
 

@@ -1,5 +1,7 @@
 """Reads: what pages, API and command line show. Every one of them asks for whom it reads."""
 
+from phases.queries import get_application, get_environment
+
 from .application import application_page, applications_page, releases_page
 from .approvals import approvals_page
 from .approve import approve_page
@@ -16,8 +18,6 @@ from .health import health_changes
 from .locks import lock_dialog
 from .logs import log, log_text
 from .lookups import (
-    get_application,
-    get_environment,
     get_promotion,
     get_release,
     live_of,

@@ -28,25 +28,8 @@ def visible_releases(actor: Actor) -> QuerySet[Release]:
     )
 
 
-def get_application(actor: Actor, slug: str) -> Application:
-    """The application of this slug. NotFound when it is unknown or invisible."""
-    found = permissions.visible_applications(actor).select_related("pipeline", "owner").filter(slug=slug).first()
-    if found is None:
-        raise NotFound(f"There is no application “{slug[:63]}” that you can see.")
-    return found
-
-
-def get_environment(actor: Actor, application: str, phase: str) -> Environment:
-    """The environment of this application in this phase. NotFound as above."""
-    environments = permissions.visible_environments(actor).select_related("application__pipeline", "phase__pipeline")
-    found = environments.filter(application__slug=application, phase__slug=phase).first()
-    if found is None:
-        raise NotFound(f"There is no environment “{application[:63]}” in “{phase[:63]}” that you can see.")
-    return found
-
-
 def get_release(actor: Actor, application: str, version: str) -> Release:
-    """The release of this version. NotFound as above."""
+    """The release of this version. NotFound when it is unknown or invisible."""
     found = visible_releases(actor).filter(application__slug=application, version=version).first()
     if found is None:
         raise NotFound(f"There is no release “{version[:128]}” of “{application[:63]}” that you can see.")

@@ -28,7 +28,7 @@ def test_a_token_is_limited_to_what_was_ticked(world):
     wish = {"token_name": "Only QA", "rights": ["view", "promote"], "phases": ["shop/qa"], "applications": ["shop"]}
     page = client.post("/me/", {"token": "1", **wish}).content.decode()
     token = Token.objects.get(name="Only QA")
-    assert queries.token_lines(token.owner)[0].scope == "promote, view, for Shop, in QA"
+    assert queries.token_lines(world.shop.actor("developer"))[0].scope == "promote, view, for Shop, in QA"
     assert "promote, view, for Shop, in QA" in page
     actor = Actor(token.owner, "api", token=token)
     phases = world.shop.environments
