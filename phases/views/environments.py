@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from phases import actions, forms, permissions
-from phases.models import Application, Environment, Phase
 from phases.queries import get_application, get_component, get_environment, get_phase_of
+from phases.views.trails import of_application, ways
 from relman.identity import actor_of
-from relman.pages import Done, Trail, acting, filled, form_page
+from relman.pages import Done, acting, filled, form_page
 
 
 @acting
@@ -24,8 +24,8 @@ def new(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     permissions.require(actor, "configure", where, found)
 
     def act(said: dict[str, Any]) -> Done:
-        actions.create_environment(found, where, actor=actor, **said)
-        return Done(_home(found, where), f"{found.name} has an environment in {where.name}. Check it next.")
+        made = actions.create_environment(found, where, actor=actor, **said)
+        return Done(ways(made)[0], f"{found.name} has an environment in {where.name}. Check it next.")
 
     return form_page(
         request,
@@ -34,7 +34,7 @@ def new(request: HttpRequest, application: str, phase: str) -> HttpResponse:
         title=f"Set up {found.name} in {where.name}",
         button="Create environment",
         back=reverse("application", args=[application]),
-        trail=_trail(found),
+        trail=of_application(found),
     )
 
 
@@ -44,10 +44,11 @@ def edit(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     actor = actor_of(request)
     found = get_environment(actor, application, phase)
     permissions.require(actor, "configure", found)
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         actions.edit_environment(found, actor=actor, **said)
-        return Done(_home_of(found), "Saved. The next promotion uses it.")
+        return Done(back, "Saved. The next promotion uses it.")
 
     return form_page(
         request,
@@ -55,8 +56,8 @@ def edit(request: HttpRequest, application: str, phase: str) -> HttpResponse:
         act,
         title=f"Edit {found}",
         button="Save",
-        back=_home_of(found),
-        trail=[*_trail(found.application), (_home_of(found), found.phase.name)],
+        back=back,
+        trail=trail,
     )
 
 
@@ -66,6 +67,7 @@ def remove(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     actor = actor_of(request)
     found = get_environment(actor, application, phase)
     permissions.require(actor, "configure", found)
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         actions.remove_environment(found, actor=actor)
@@ -78,8 +80,8 @@ def remove(request: HttpRequest, application: str, phase: str) -> HttpResponse:
         title=f"Remove {found}",
         lead="Its configuration goes with it. An environment with a history of promotions stays.",
         button="Remove environment",
-        back=_home_of(found),
-        trail=[*_trail(found.application), (_home_of(found), found.phase.name)],
+        back=back,
+        trail=trail,
     )
 
 
@@ -89,21 +91,22 @@ def check(request: HttpRequest, application: str, phase: str) -> HttpResponse:
     actor = actor_of(request)
     found = get_environment(actor, application, phase)
     permissions.require(actor, "configure", found)
+    back, trail = ways(found)
     if request.method != "POST":
         return form_page(
             request,
             forms.Confirm(),
-            lambda said: Done(_home_of(found)),
+            lambda said: Done(back),
             title=f"Check {found}",
             lead="RelMan asks the target whether it could deploy there now.",
             button="Check now",
-            back=_home_of(found),
-            trail=[*_trail(found.application), (_home_of(found), found.phase.name)],
+            back=back,
+            trail=trail,
         )
     wrong = [one.sentence for one in actions.check_environment(found, actor=actor) if not one.ok]
     say = messages.warning if wrong else messages.success
     say(request, f"Not ready: {' '.join(wrong)}" if wrong else f"{found} is ready.")
-    return HttpResponseRedirect(_home_of(found))
+    return HttpResponseRedirect(back)
 
 
 @acting
@@ -112,10 +115,11 @@ def new_component(request: HttpRequest, application: str, phase: str) -> HttpRes
     actor = actor_of(request)
     found = get_environment(actor, application, phase)
     permissions.require(actor, "configure", found)
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         made = actions.add_component(found, actor=actor, **said)
-        return Done(_home_of(found), f"{made.name} is listed.")
+        return Done(back, f"{made.name} is listed.")
 
     return form_page(
         request,
@@ -123,8 +127,8 @@ def new_component(request: HttpRequest, application: str, phase: str) -> HttpRes
         act,
         title=f"Add a component to {found}",
         button="Add component",
-        back=_home_of(found),
-        trail=[*_trail(found.application), (_home_of(found), found.phase.name)],
+        back=back,
+        trail=trail,
     )
 
 
@@ -134,11 +138,12 @@ def remove_component(request: HttpRequest, application: str, phase: str, compone
     actor = actor_of(request)
     found = get_environment(actor, application, phase)
     permissions.require(actor, "configure", found)
+    back, trail = ways(found)
     gone = get_component(found, component)
 
     def act(said: dict[str, Any]) -> Done:
         actions.remove_component(gone, actor=actor)
-        return Done(_home_of(found), f"{gone.name} is no longer listed.")
+        return Done(back, f"{gone.name} is no longer listed.")
 
     return form_page(
         request,
@@ -147,18 +152,6 @@ def remove_component(request: HttpRequest, application: str, phase: str, compone
         title=f"Remove {gone.name}",
         lead="Only RelMan's list changes; the component itself is not touched.",
         button="Remove component",
-        back=_home_of(found),
-        trail=[*_trail(found.application), (_home_of(found), found.phase.name)],
+        back=back,
+        trail=trail,
     )
-
-
-def _home(application: Application, phase: Phase) -> str:
-    return reverse("environment", args=[application.slug, phase.slug])
-
-
-def _home_of(found: Environment) -> str:
-    return _home(found.application, found.phase)
-
-
-def _trail(application: Application) -> Trail:
-    return [(reverse("application", args=[application.slug]), application.name)]

@@ -11,9 +11,9 @@ from phases import actions as places
 from phases import permissions
 from phases.forms import ChangeKey, Confirm, SetKey
 from phases.models import Environment
+from phases.views.trails import ways
 from releases import queries
 from releases.queries.configuration import KINDS, KeyDialog, configuration_page, key_dialog
-from releases.views.environments import ways
 from relman.errors import NotFound
 from relman.identity import actor_of
 from relman.pages import Done, Trail, acting, answer, choice, dialog_page, draw, filled

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from phases import permissions
+from phases.views.trails import ways
 from releases import actions, forms, queries
 from releases.models import Promotion
 from relman.identity import actor_of
@@ -34,7 +35,7 @@ def _answer(
     actor = actor_of(request)
     found = queries.get_environment(actor, application, phase)
     permissions.require(actor, "roll_back", found)
-    back = reverse("environment", args=[application, phase])
+    back, trail = ways(found)
 
     def act(said: dict[str, Any]) -> Done:
         asked = verb(found, actor=actor, **said)
@@ -49,5 +50,5 @@ def _answer(
         lambda: queries.drift_dialog(actor, found, name),
         title=f"{name.capitalize()} {found.application.name} in {found.phase.name}",
         back=back,
-        trail=[(reverse("application", args=[application]), found.application.name), (back, found.phase.name)],
+        trail=trail,
     )

@@ -8,15 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from phases import permissions
-from phases.models import Environment
+from phases.views.trails import ways
 from releases import actions, forms, queries
 from releases.models import Release
-from releases.queries.dialogs import promote_dialog, rehearse_dialog, rollback_dialog
+from releases.queries.dialogs import promote_dialog, rollback_dialog
 from releases.queries.environment import environment_page
+from releases.queries.rehearse import rehearse_dialog
 from releases.views.locks import lock_page, unlock_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, Trail, acting, dialog_page, draw, filled, page
+from relman.pages import Done, acting, dialog_page, draw, filled, page
 
 
 @page
@@ -125,10 +126,3 @@ def _chosen(request: HttpRequest, actor: Actor, application: str) -> Release | N
     asked = request.GET
     version = request.POST.get("version") or asked.get("version") or asked.get("choose")
     return queries.get_release(actor, application, version) if version else None
-
-
-def ways(found: Environment) -> tuple[str, Trail]:
-    """The environment's own page, and the crumbs before a dialog of it."""
-    slug = found.application.slug
-    back = reverse("environment", args=[slug, found.phase.slug])
-    return back, [(reverse("application", args=[slug]), found.application.name), (back, found.phase.name)]

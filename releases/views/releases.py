@@ -13,6 +13,7 @@ from django.urls import reverse
 from phases import permissions
 from phases.models import Application
 from phases.queries import publishable
+from phases.views.trails import of_application
 from releases import actions, forms, queries, uploads
 from releases.models import Release
 from releases.queries.comparison import compare as compared
@@ -162,7 +163,7 @@ def _withdraw(
         lambda: withdraw_dialog(actor, found),
         title=f"{word.capitalize()} {version}",
         back=back,
-        trail=[(reverse("application", args=[application]), found.application.name), (back, version)],
+        trail=[*of_application(found.application), (back, version)],
     )
 
 
@@ -187,5 +188,5 @@ def lift_hold(request: HttpRequest, application: str, version: str, phase: str) 
         lambda: hold_dialog(found, place),
         title=f"Lift the hold on {version} in {place.name}",
         back=back,
-        trail=[(reverse("application", args=[application]), found.application.name), (back, version)],
+        trail=[*of_application(found.application), (back, version)],
     )
