@@ -12,7 +12,7 @@ from releases.models import Rehearsal
 from releases.placing import Wish, place
 from releases.queries.lookups import live_of
 from releases.queries.offers import verdicts_of
-from releases.queries.rehearsals import obstacles
+from releases.queries.rehearse import obstacles
 from releases.queries.way_back import way_back
 from relman.actors import Actor
 from relman.audit import record

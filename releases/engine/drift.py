@@ -6,12 +6,14 @@ promotion that succeeds is the record anew, and ends it at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from phases.drivers.base import Observation
 from phases.models import Environment, HealthChange
 from releases import reality
 from releases.models import Promotion
@@ -21,14 +23,26 @@ from relman.audit import record
 from relman.clock import now
 from relman.live import publish_on_commit
 
-if TYPE_CHECKING:
-    from releases.engine.health import Look
-
 CHANGES = 1000
 """Rows of an environment's history that are kept; the newest."""
 KEPT = timedelta(days=90)
 QUIET = timedelta(seconds=15)
 """After a promotion, before a difference counts."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look brought. `drift` None with `judged`: record and reality agree."""
+
+    health: str
+    words: str
+    seen: Observation | None = None
+    drift: reality.Drift | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether it says anything about drift."""
+        return self.seen is not None
 
 
 def note(environment: Environment, promotion: Promotion, look: Look) -> None:

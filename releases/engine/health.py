@@ -20,12 +20,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from phases import gateway
-from phases.drivers.base import DriverError, Expected, Fenced, Observation
+from phases.drivers.base import DriverError, Expected, Fenced
 from phases.drivers.registry import driver
 from phases.models import Environment
 from phases.targets import target_of
 from releases import reality, statuses
 from releases.engine import ahead, drift
+from releases.engine.drift import Look
 from releases.models import Promotion
 from releases.queries.lookups import live_promotions
 
@@ -54,21 +55,6 @@ class Watched:
     environment: Environment
     promotion: Promotion
     expected: Expected
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look brought. `drift` None with `judged`: record and reality agree."""
-
-    health: str
-    words: str
-    seen: Observation | None = None
-    drift: reality.Drift | None = None
-
-    @property
-    def judged(self) -> bool:
-        """Whether it says anything about drift."""
-        return self.seen is not None
 
 
 def begin() -> None:

@@ -19,10 +19,8 @@ from releases.queries.holds import HoldLine, held, hold_line
 from releases.queries.lookups import live_of
 from releases.queries.offers import preview
 from releases.queries.progress import Estimate, usual_of
-from releases.queries.rehearsals import RehearseDialog, obstacles
 from releases.queries.shared import Difference, Named, PromotionLine
-from releases.queries.way_back import WayBack as Readiness
-from releases.queries.way_back import usual_rollback, way_back
+from releases.queries.way_back import WayBack, usual_rollback, way_back
 from relman.actors import Actor
 from relman.errors import NotFound
 
@@ -50,7 +48,7 @@ class PromoteOffer:
     usual: Estimate | None
     lower: bool
     versions: list[str]
-    back: Readiness
+    back: WayBack
     """The way back from it, once it serves there."""
     one_way: bool = False
     """Nothing but a migration that cannot be undone refuses: who may roll back can accept that."""
@@ -134,7 +132,7 @@ def supersedes(environment: Environment) -> list[PromotionLine]:
 
 
 @dataclass(frozen=True)
-class WayBack:
+class Earlier:
     """A release that succeeded here before, and when it was live."""
 
     version: str
@@ -150,7 +148,7 @@ class RollbackOffer:
     application: Named
     phase: Named
     from_version: str | None
-    to: list[WayBack]
+    to: list[Earlier]
     chosen: str
     differences: list[Difference]
     unchanged: int
@@ -160,7 +158,7 @@ class RollbackOffer:
     word: str
     """What has to be typed by hand in the last phase: the slug, unless it leads to the release before and is ready."""
     usual: float | None
-    back: Readiness
+    back: WayBack
     """Whether the release that is chosen by itself is ready to go back to."""
     hold: str
     """What is live, and would be held."""
@@ -173,20 +171,6 @@ class RollbackOffer:
     def allowed(self) -> bool:
         """Whether asking for it would be accepted."""
         return not self.refused
-
-
-def rehearse_dialog(environment: Environment) -> RehearseDialog:
-    """What a rehearsal of the way back would do there."""
-    live, back = live_of(environment), way_back(environment)
-    against = obstacles(environment, live, back)
-    return RehearseDialog(
-        application=Named.of(environment.application),
-        phase=Named.of(environment.phase),
-        leaves=live.release.version if live else None,
-        way=back,
-        against=against,
-        possible=not against,
-    )
 
 
 @dataclass(frozen=True)
@@ -255,13 +239,13 @@ def _longer_ago(live: Promotion | None, release: Release) -> Promotion | None:
     return rows.order_by("-finished_at").first()
 
 
-def _ways(history: Sequence[Promotion], live: Promotion | None) -> list[WayBack]:
+def _ways(history: Sequence[Promotion], live: Promotion | None) -> list[Earlier]:
     """Each release once, by its last success here, with when the next one took its place."""
-    found: dict[int, WayBack] = {}
+    found: dict[int, Earlier] = {}
     until: datetime | None = None
     for one in history:
         if one.finished_at and (live is None or one.release_id != live.release_id) and not one.release.withdrawn:
             by = one.requested_by.display if one.requested_by else "RelMan"
-            found.setdefault(one.release_id, WayBack(one.release.version, one.finished_at, until, by))
+            found.setdefault(one.release_id, Earlier(one.release.version, one.finished_at, until, by))
         until = one.finished_at
     return list(found.values())

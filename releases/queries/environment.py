@@ -23,7 +23,8 @@ from releases.queries.locks import LockNow, lock_now
 from releases.queries.lookups import live_of
 from releases.queries.masks import masker_of
 from releases.queries.next import of_place
-from releases.queries.rehearsals import Rehearsed, newest, obstacles
+from releases.queries.rehearsals import Rehearsed, newest
+from releases.queries.rehearse import obstacles
 from releases.queries.rules import Said, Who, isolation, rules_to_enter, who_may
 from releases.queries.shared import Log, LogText, Named, Next, Offer, PromotionLine
 from releases.queries.targets import Setting, settings_said

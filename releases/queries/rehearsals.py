@@ -1,24 +1,18 @@
-"""What rehearsals of the way back have shown, and whether one is possible now."""
+"""What rehearsals of the way back have shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
-from phases import permissions
 from phases.models import Environment
-from releases import statuses
 from releases.models import Promotion, Rehearsal, Release
 from releases.models.way_back import REHEARSAL_OPEN
 from releases.queries.shared import Named, Person, person_or_system
 from relman.actors import Actor
 from relman.words import duration
-
-if TYPE_CHECKING:
-    from releases.queries.way_back import WayBack
 
 WORDS = {
     "back": "On the way back",
@@ -28,7 +22,7 @@ WORDS = {
     "stopped": "Stopped",
 }
 KEYS = {"back": "running", "forth": "running", "passed": "ok", "failed": "failed", "stopped": "attention"}
-"""How each state looks: a key of the design's table."""
+"""How each state looks: a key of the table in relman/words.py."""
 
 
 @dataclass(frozen=True)
@@ -60,36 +54,6 @@ class Rehearsed:
         """What people read."""
         took = f", in {duration(self.seconds)}" if self.seconds is not None and self.state == "passed" else ""
         return f"{self.word} in {self.phase.name}, from {self.leaves} to {self.to}{took}"
-
-
-def obstacles(environment: Environment, live: Promotion | None, back: WayBack) -> list[str]:
-    """Why no rehearsal is possible there now; empty: it is."""
-    phase = environment.phase
-    if permissions.last_phase(phase.pipeline).pk == phase.pk:
-        return [f"{phase.name} is the last phase: rehearse in an earlier one, and here roll back when it is meant."]
-    if live is None:
-        return [f"Nothing runs in {phase.name} yet, so there is nothing to rehearse."]
-    found = [] if back.ready else [back.sentence]
-    moving = Promotion.objects.filter(environment=environment, status__in=(*statuses.OPEN, "errored"))
-    one = moving.select_related("release").order_by("id").first()
-    if one is not None:
-        word = statuses.LOOKS[one.status].word.lower()
-        found.append(f"Promotion {one.pk} of {one.release.version} is {word}: a rehearsal needs the place for itself.")
-    if Rehearsal.objects.filter(environment=environment, state__in=REHEARSAL_OPEN).exists():
-        found.append(f"A rehearsal goes on in {phase.name} already.")
-    return found
-
-
-@dataclass(frozen=True)
-class RehearseDialog:
-    """What a rehearsal would do, or why it cannot."""
-
-    application: Named
-    phase: Named
-    leaves: str | None
-    way: WayBack
-    against: list[str]
-    possible: bool
 
 
 def newest(environment: Environment, actor: Actor | None = None) -> Rehearsed | None:
