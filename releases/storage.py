@@ -10,8 +10,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-BLOCK = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Staged:
@@ -54,7 +52,7 @@ def keep(staged: Staged) -> str:
     place.parent.mkdir(parents=True, exist_ok=True)
     os.chmod(staged.path, 0o440)
     staged.path.replace(place)
-    _sync(place.parent)
+    sync(place.parent)
     return relative(staged.digest)
 
 
@@ -78,21 +76,19 @@ def remove(digest: str) -> bool:
         place.unlink()
     except FileNotFoundError:
         return False
-    _sync(place.parent)
+    sync(place.parent)
     return True
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from releases.storage import hash_of, sync
 from relman.backup import BackupError
-
-BLOCK = 1024 * 1024
 
 
 def bring(source: Path, place: Path, digest: str) -> None:
@@ -32,23 +30,18 @@ def bring(source: Path, place: Path, digest: str) -> None:
     sync(place.parent)
 
 
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write(path: Path, content: Any, mode: int = 0o600) -> None:
+def write(path: Path, content: Any) -> None:
     """A JSON file, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file that nobody else reads, whole or not at all, on the disk when this returns."""
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
-        json.dump(content, file, indent=1)
-        file.write("\n")
+        file.write(text)
     sync(beside)
     beside.replace(path)
     sync(path.parent)
@@ -60,12 +53,3 @@ def read(path: Path, what: str) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise BackupError(f"{path} is no {what} of RelMan: {error}.") from None
-
-
-def sync(path: Path) -> None:
-    """Bring a file or a folder's names to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -28,7 +28,7 @@ def _mark(key: str) -> str:
 def save(path: Path) -> None:
     """Write the keys, readable by their owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, today(), mode=0o600)
+    files.write(path, today())
 
 
 def load(path: Path) -> dict[str, str]:
@@ -55,18 +55,8 @@ def adopt(keys: dict[str, str]) -> list[str]:
         if today()[name] == value:
             continue
         if file:
-            _replace(Path(file), value)
+            files.write_text(Path(file), value + "\n")
         else:
             told.append(f"Set {name} to the value in the file of keys before RelMan starts.")
     settings.SECRET_KEY, settings.SECRETS_KEYS = keys["SECRET_KEY"], keys["RELMAN_SECRETS_KEY"].split()
     return told
-
-
-def _replace(path: Path, value: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(value + "\n")
-    files.sync(beside)
-    beside.replace(path)

@@ -85,7 +85,7 @@ def _check_empty() -> None:
 
 def _check_dump(folder: Path, manifest: dict[str, Any]) -> None:
     dump = folder / taking.DUMP
-    if not dump.is_file() or files.hash_of(dump) != manifest["database"]["sha256"]:
+    if not dump.is_file() or storage.hash_of(dump) != manifest["database"]["sha256"]:
         raise BackupError(f"{dump} is missing or damaged. Nothing was restored.")
 
 

@@ -44,7 +44,7 @@ def take(folder: Path, *, keys_file: Path | None = None, say: Callable[[str], No
         if keys_file is not None:
             keys.save(keys_file)
         part.rename(folder)
-        files.sync(folder.parent)
+        storage.sync(folder.parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -84,10 +84,10 @@ def _write(part: Path, say: Callable[[str], None]) -> dict[str, Any]:
         tools.run("pg_dump", "-Fc", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", *left_out,
                   "-f", str(part / DUMP))  # fmt: skip
     manifest["artifacts"], manifest["missing"] = _artifacts(part, wanted)
-    manifest["database"] = {"sha256": files.hash_of(part / DUMP), "size": (part / DUMP).stat().st_size}
+    manifest["database"] = {"sha256": storage.hash_of(part / DUMP), "size": (part / DUMP).stat().st_size}
     for digest in manifest["missing"]:
         say(f"Not in the backup: the artifact sha256:{digest} is not in the storage.")
-    files.sync(part / DUMP)
+    storage.sync(part / DUMP)
     files.write(part / MANIFEST, manifest)
     return manifest
 
