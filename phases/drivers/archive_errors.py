@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 MOST_SHOWN = 50
 """Errors listed in full; a hostile archive could have fifty thousand."""
@@ -16,10 +16,6 @@ class ArchiveError:
     place: str
     sentence: str
     cure: str
-
-    def as_dict(self) -> dict[str, str]:
-        """The same as plain JSON."""
-        return asdict(self)
 
 
 class ArchiveRefused(Exception):

@@ -15,7 +15,6 @@ from phases.drivers.registry import KINDS, driver
 VERIFY: Mapping[str, tuple[float, float]] = {"passes": (1, 100), "interval": (0, 60), "within": (0, 600)}
 """What a verification can be told, with the least and the most: how often in a row, seconds between two, seconds in
 all."""
-LONGEST_VERIFICATION = VERIFY["within"][1]
 
 Wrong = dict[str, str]
 """Setting -> a sentence that names it."""

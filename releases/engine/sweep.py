@@ -15,7 +15,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
-from django.db.models import F, Max, Min, Q
+from django.db.models import F, Min, Q
 from django.db.models.functions import Now
 
 from phases import locks, routing
@@ -171,9 +171,3 @@ def beat(kind: str, slots: int = 0) -> None:
     """Say that this process lives, and how many promotions it can work at once."""
     name = f"{kind}:{socket.gethostname()[:60]}:{os.getpid()}"
     Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": Now(), "detail": {"slots": slots}})
-
-
-def workers_alive() -> bool:
-    """Whether a worker was heard of within three rounds."""
-    latest = Heartbeat.objects.filter(kind="worker").aggregate(at=Max("at"))["at"]
-    return latest is not None and now() - latest < timedelta(seconds=3 * settings.SWEEP)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
 
 class Proxy:
     """Listens on one socket and speaks to another, from a thread of its own."""

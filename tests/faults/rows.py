@@ -10,7 +10,7 @@ import time
 from tests.faults import injectors as inject
 from tests.faults.drill import Drill, Report, Row
 from tests.faults.people import call, token
-from tests.faults.ways_back import answered_and_rehearsed
+from tests.faults.ways_back import answered_and_rehearsed, two_releases
 
 CLICK = 2.0
 """Seconds within which a click is answered while the broker is away (0.3 s on a machine that does nothing else)."""
@@ -130,13 +130,7 @@ def rollback_killed(drill: Drill, report: Report, dice: random.Random) -> None:
     from releases.models import Promotion
 
     shops = dice.sample(drill.world.shops, 4)
-    for publish in (False, True):
-        for shop in shops:
-            place = shop.environments["dev"].pk
-            if publish:
-                drill.world.publish(place)
-            report.asked += drill.world.ask(place, dice) is not None
-        drill.peace()
+    two_releases(drill, report, dice, shops)
     backs = []
     for shop in shops:
         inject.trapdoor(drill, report, dice)
@@ -183,9 +177,8 @@ def rolling_restart(drill: Drill, report: Report, dice: random.Random) -> None:
     """Row 20: workers are replaced one after the other under load; nothing fails, nothing is repeated."""
     from releases.models import Promotion
 
-    man_anew(
-        drill, {"RELMAN_LEASE": "30"}
-    )  # a lease of 3 s runs out by itself where the machine has other things to do
+    # A lease of 3 s runs out by itself where the machine has other things to do.
+    man_anew(drill, {"RELMAN_LEASE": "30"})
     drill.storm(report, dice, promotions=16, seconds=10, faults=[inject.rolling] * (1 if drill.brief else 3))
     drill.peace()
     mine = Promotion.objects.filter(pk__in=drill.world.accepted[-report.asked :])
