@@ -14,7 +14,7 @@ DIGITS = 20
 
 @dataclass(frozen=True)
 class Parsed:
-    """`precedence` compares, byte by byte, as the scheme orders; `channel`: see RULES section 3."""
+    """`precedence` compares, byte by byte, as the scheme orders; `channel`: a pre-release's first word, else stable."""
 
     precedence: str
     channel: str

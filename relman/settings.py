@@ -208,7 +208,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = 10_000
 """Else Celery closes the pool after every task, and each visit begins by connecting anew (see `releases.tasks`)."""
 
-# The promise of the engine, in seconds (RULES: lease 30 s, renewed every 10 s, swept every 10 s); LEASE stands above.
+# The promise of the engine, in seconds (a lease of 30 s, renewed every 10 s, swept every 10 s); LEASE stands above.
 SWEEP = whole("RELMAN_SWEEP", 10)
 RING_AGAIN = whole("RELMAN_RING_AGAIN", 15)
 DRAIN = whole("RELMAN_DRAIN", 10)

@@ -1,4 +1,4 @@
-"""Pure: statuses, times and sizes as people read them. One table for every page (UI section 7)."""
+"""Pure: statuses, times and sizes as people read them. One table for every page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ATTENTION = Look("triangle-alert", "warn", "Needs a look")
 NONE = Look("circle-dashed", "", "Not started")
 UNKNOWN = Look("circle-help", "", "Unknown")
 LOOKS = {
-    # kinds of the design
+    # what a page shows that is no status of its own
     "ok": OK,
     "run": RUN,
     "wait": WAIT,

@@ -78,7 +78,7 @@ def _build(pipeline: Pipeline, template: Template) -> None:
 
 
 def default_roles() -> dict[str, Role]:
-    """The roles of RULES section 8 by slug; those that are missing are made, those that are there stay as they are."""
+    """The default roles by slug; those that are missing are made, those that are there stay as they are."""
     Role.objects.bulk_create(
         [Role(slug=slug, name=one.name, meaning=one.meaning) for slug, one in table.ROLES.items()],
         ignore_conflicts=True,

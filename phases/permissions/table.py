@@ -86,7 +86,7 @@ ROLES: dict[str, RoleDefault] = {
         {"view": ALL, "publish": ALL, "promote": ("dev",)},
     ),
 }
-"""RULES section 8. `publish` exists in a pipeline's first phase only."""
+"""The roles that a new installation has, by slug. `publish` exists in a pipeline's first phase only."""
 
 QA_WORDS = ("qa", "demo", "test", "quality", "integration")
 STAGE_WORDS = ("stag", "uat", "accept", "preprod", "pre-live", "prelive")

@@ -1,4 +1,4 @@
-/* Keyboard: section 11 of the design. Single keys only outside fields, and only when the profile allows them. */
+/* Keyboard. Single keys only outside fields, and only when the profile allows them. */
 import { openPalette } from "./palette.js";
 
 const GO = { b: "/board/", a: "/approvals/", p: "/apps/" };

@@ -17,7 +17,7 @@ from tests.phases.world import World
 
 pytestmark = pytest.mark.django_db
 
-# RULES section 8, written out a second time: role -> right -> phases.
+# The default roles, written out a second time: role -> right -> phases.
 EVERY = "dev qa stage live"
 EXPECTED = {
     "developer": {"view": EVERY, "open": "dev qa", "publish": "dev", "promote": "dev qa", "roll_back": "dev"},
