@@ -9,7 +9,8 @@ from django.db.models import Count
 from phases import permissions
 from phases.models import Application, Environment, Phase
 from releases.queries.lookups import visible_promotions
-from releases.queries.search import Found, matching
+from releases.queries.search import matching
+from releases.queries.shared import Found
 from relman.actors import Actor
 
 EACH = 4

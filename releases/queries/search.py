@@ -1,4 +1,4 @@
-"""The search: applications, releases, promotions, phases and pipelines that the reader may see."""
+"""The search: applications, releases, promotions, phases, pipelines and people that the reader may see."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from phases import permissions
 from phases.models import Application
 from releases.models import Promotion
+from releases.queries.holders import holders
 from releases.queries.lookups import visible_promotions, visible_releases
+from releases.queries.shared import Found
 from relman.actors import Actor
 
 EACH = 8
@@ -18,17 +20,6 @@ EACH = 8
 NEWEST = 3
 """Releases that a name alone finds."""
 SHORTEST = 1
-
-
-@dataclass(frozen=True)
-class Found:
-    """One result."""
-
-    kind: str
-    icon: str
-    text: str
-    detail: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,8 @@ def search(actor: Actor, q: str) -> SearchPage:
     words = q.split()[:5]
     if not words or len(q.strip()) < SHORTEST:
         return SearchPage(q, [])
-    return SearchPage(q, [*_applications(actor, words), *_releases(actor, words), *_places(actor, words)])
+    found = [*_applications(actor, words), *_releases(actor, words), *_places(actor, words)]
+    return SearchPage(q, [*found, *holders(actor, words)])
 
 
 def matching(actor: Actor, words: list[str]) -> QuerySet[Application]:

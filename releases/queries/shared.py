@@ -48,6 +48,17 @@ class Pill:
 
 
 @dataclass(frozen=True)
+class Found:
+    """One result of the search."""
+
+    kind: str
+    icon: str
+    text: str
+    detail: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Action:
     """The one thing that a person may do next. `url` is a page; it never acts by itself."""
 

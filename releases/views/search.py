@@ -12,7 +12,7 @@ from relman.pages import draw, is_fragment, page
 
 @page
 def search(request: HttpRequest) -> HttpResponse:
-    """Applications, releases, phases and pipelines; for the palette the results alone, and what one may do."""
+    """Applications, releases, phases, pipelines and people; for the palette the results alone, and what one may do."""
     q = request.GET.get("q", "").replace("\x00", "").strip()[:200]
     actor = actor_of(request)
     template = "_palette.html" if is_fragment(request) else "search.html"

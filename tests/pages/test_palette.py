@@ -20,6 +20,14 @@ def test_a_roll_back_is_offered_where_two_releases_ran(world):
     assert "rollback" not in palette(world, "stakeholder", "shop")
 
 
+def test_a_person_leads_to_the_page_with_their_roles(world):
+    browser, person = world.browser("stakeholder"), world.shop.people["business-owner"].display
+    shown = browser.get("/search/", {"q": person}).content.decode()
+    assert "Business owner in Shop" in shown and 'href="/pipelines/shop/?tab=roles"' in shown
+    assert person in browser.get("/pipelines/shop/?tab=roles").content.decode()
+    assert "Business owner in" not in palette(world, "outsider", person)
+
+
 def test_what_was_asked_is_marked_and_escaped(world):
     assert "<script>" not in palette(world, "developer", "<script>")
     assert "Nothing matches" in palette(world, "developer", "<script>")

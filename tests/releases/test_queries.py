@@ -460,12 +460,51 @@ def test_the_search_finds_by_name_version_and_number(shop):
     promotion = shop.ask(shop.release(), "dev")
     actor = shop.actor("release-manager")
     kinds = {one.kind for one in queries.search(actor, "shop").results}
-    assert kinds == {"application", "release", "phase", "pipeline"}
+    assert kinds == {"application", "release", "phase", "pipeline", "person"}
     shop.bring(promotion.release, "dev")
     assert [one.detail for one in queries.search(actor, "shop").results if one.kind == "release"] == ["In Dev"]
     assert [one.text for one in queries.search(actor, "shop 1.0").results] == ["Shop 1.0.0"]
     assert f"/promotions/{promotion.pk}/" in [one.url for one in queries.search(actor, f"#{promotion.pk}").results]
     assert queries.search(factories.person(), "shop").results == []
+
+
+def holders(actor, q):
+    kinds = ("person", "machine", "group")
+    return [(one.text, one.detail, one.url) for one in queries.search(actor, q).results if one.kind in kinds]
+
+
+def test_the_search_finds_whom_the_pages_of_roles_name(shop):
+    admin, guest = shop.actor("admin"), factories.person("zora-9").user
+    places.edit_user(guest, actor=admin, name="Zora Okafor")
+    for role, phase in (("qa-engineer", "dev"), ("devops", "live")):
+        given = places.grant(Role.objects.get(slug=role), shop.phase(phase), actor=admin, user=guest)
+    roles = "/pipelines/shop/?tab=roles"
+    assert holders(shop.actor("developer"), "okafor zora") == [("Zora Okafor", "DevOps and QA engineer in Shop", roles)]
+    # Dev is not for stakeholders: neither is what somebody may do there.
+    assert holders(shop.actor("stakeholder"), "zora") == [("Zora Okafor", "DevOps in Shop", roles)]
+    assert holders(shop.actor("developer"), "zora-9") == [], "a user name is for whoever looks accounts up"
+    factories.shop("other")
+    assert holders(factories.person(), "zora") == []
+    assert not [text for text, *_ in holders(shop.actor("developer"), "Other")]
+    places.revoke(given, actor=admin)
+    assert holders(shop.actor("stakeholder"), "zora") == []
+    places.edit_user(guest, actor=admin, is_active=False)
+    assert holders(shop.actor("developer"), "zora") == []
+
+
+def test_the_search_finds_groups_and_accounts_without_a_role(shop):
+    admin, member = shop.actor("admin"), factories.person("zora-9").user
+    group = places.create_group(actor=admin, name="Night watch", members=[member])
+    address = f"/admin/auth/group/{group.pk}/change/"
+    for role in ("admin", "devops"):
+        assert holders(shop.actor(role), "night") == [("Night watch", "Group", address)]
+        found = [("Zora 9", "Account zora-9", f"/admin/phases/user/{member.pk}/change/")]
+        assert holders(shop.actor(role), "zora-9") == found
+    assert holders(shop.actor("developer"), "night") == holders(shop.actor("developer"), "zora") == []
+    places.grant(Role.objects.get(slug="developer"), shop.phase("qa"), actor=admin, group=group)
+    for role in ("admin", "stakeholder"):
+        named = [("Night watch", "Developer in Shop", "/pipelines/shop/?tab=roles")]
+        assert holders(shop.actor(role), "night") == named
 
 
 # --- invisible is unknown
