@@ -7,6 +7,7 @@ from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 
 from phases.permissions.table import LABELS
 from phases.queries import TokenScope
@@ -20,6 +21,8 @@ ENDS = [
     ("365", "In a year"),
     (NEVER, "Never, until it is revoked"),
 ]
+REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+"""Of the names of time zones; what else the database has are older names and fixed distances from UTC."""
 THEMES = [("", "As the system"), ("light", "Light"), ("dark", "Dark")]
 
 
@@ -34,15 +37,34 @@ class Display(forms.Form):
     """How RelMan looks for oneself."""
 
     theme = forms.ChoiceField(required=False, choices=THEMES)
-    time_zone = forms.CharField(required=False, max_length=64)
+    time_zone = forms.CharField(required=False, max_length=64, widget=forms.Select)
     shortcuts = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = str(self["time_zone"].value() or "")
+        cast(forms.Select, self.fields["time_zone"].widget).choices = zones(known)
 
     def clean_time_zone(self) -> str:
         """A name of the IANA database, or nothing."""
         name = str(self.cleaned_data["time_zone"]).strip()
         if name and name not in available_timezones():
-            raise forms.ValidationError(f"There is no time zone “{name}”. Write it like Europe/Berlin.")
+            raise forms.ValidationError(f"There is no time zone “{name}”. Choose one of the list.")
         return name
+
+
+def zones(known: str) -> list[tuple[str, Any]]:
+    """The places to choose from, by region; first the server's zone, and one that was chosen under an older name."""
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(available_timezones()):
+        region, _, place = name.partition("/")
+        if place and region in REGIONS:
+            regions.setdefault(region, []).append((name, place.replace("_", " ").replace("/", ": ")))
+    listed = {name for places in regions.values() for name, _ in places}
+    first = [("", f"As the server ({settings.TIME_ZONE})"), ("UTC", "UTC")]
+    if known not in {"", "UTC", *listed}:
+        first.append((known, known))
+    return [*first, *regions.items()]
 
 
 class NewToken(forms.Form):

@@ -100,7 +100,18 @@ def test_an_unknown_zone_is_refused_and_what_was_typed_stays(maya):
     client.force_login(maya)
     answer = client.post("/me/", {"save": "1", "theme": "dark", "time_zone": "Europe/Nowhere"})
     assert answer.status_code == 400
-    assert "Europe/Nowhere" in answer.content.decode()
+    assert '<option value="Europe/Nowhere" selected>' in answer.content.decode()
+
+
+def test_a_zone_is_chosen_from_a_list(maya):
+    client = Client()
+    client.force_login(maya)
+    page = client.get("/me/").content.decode()
+    assert '<option value="" selected>As the server (UTC)</option>' in page
+    assert '<optgroup label="Europe">' in page and '<option value="Europe/Berlin">Berlin</option>' in page
+    assert "Argentina: Buenos Aires" in page and "US/Pacific" not in page
+    client.post("/me/", {"save": "1", "time_zone": "US/Pacific"})
+    assert '<option value="US/Pacific" selected>' in client.get("/me/").content.decode(), "an older name is kept"
 
 
 def test_the_theme_switch_works_for_strangers_and_people(maya):
