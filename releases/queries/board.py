@@ -44,6 +44,8 @@ class Pending:
     version: str
     promotion: int | None
     percent: int | None = None
+    behind: str = ""
+    """What is queued behind that which runs."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _matches(course: Course, team: str, q: str) -> bool:
     if team and pipeline.slug != team:
         return False
     words = [application.name, application.slug, pipeline.name, pipeline.slug]
-    versions = [move.build.version for place in course.places.values() for move in (place.live, place.pending) if move]
+    versions = [move.build.version for place in course.places.values() for move in place.shown]
     return not q or any(q in word.lower() for word in (*words, *versions))
 
 
@@ -200,8 +202,7 @@ def _revision(courses: Iterable[Course]) -> str:
         f"{move.id}.{move.revision}.{move.status}.{place.health}.{place.drift.key if place.drift else ''}"
         for course in courses
         for place in course.places.values()
-        for move in (place.live, place.pending)
-        if move
+        for move in place.shown
     ]
     return f"{zlib.crc32('|'.join(sorted(seen)).encode()):08x}"
 
@@ -298,7 +299,12 @@ def _pending(view: Reader, course: Course, phase: Phase, place: Place) -> Pendin
     if kind in ("health", "drift"):
         kind = "approval"
     text = fitted(move.build.version, _tail(view, move, kind))
-    return Pending(kind, text, move.build.version, move.id, _percent(move))
+    return Pending(kind, text, move.build.version, move.id, _percent(move), _behind(place.behind))
+
+
+def _behind(queued: Sequence[Move]) -> str:
+    """`4.19.0 queued`, `3 more queued`."""
+    return f"{len(queued)} more queued" if queued[1:] else fitted(queued[0].build.version, "queued") if queued else ""
 
 
 def _tail(view: Reader, move: Move, kind: str) -> str:

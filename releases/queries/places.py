@@ -138,11 +138,21 @@ class Place:
         return next((move for move in self.open if move.status in statuses.ACTIVE), None)
 
     @property
+    def behind(self) -> list[Move]:
+        """What is queued while something runs."""
+        return [move for move in self.open if move.status == "queued"] if self.running else []
+
+    @property
     def pending(self) -> Move | None:
         """What a tile shows beside the version that is live."""
         if self.running:
             return self.running
         return self.open[-1] if self.open else self.trouble
+
+    @property
+    def shown(self) -> list[Move]:
+        """All of which a tile speaks."""
+        return [move for move in (self.live, self.pending, *self.behind) if move]
 
 
 def display(prefix: str = "") -> Expression:

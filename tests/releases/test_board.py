@@ -11,6 +11,7 @@ from django.utils.timezone import localtime
 from phases import actions as places
 from phases.models import Environment, Role
 from releases import actions, gates, queries
+from releases.engine import lease
 from releases.queries.courses import candidate, load
 from releases.queries.next import facts
 from releases.queries.offers import preview
@@ -120,6 +121,21 @@ def test_queued_is_in_motion_soon(shop):
     shop.ask(shop.release(), "dev")
     found, row = tiles(shop)
     assert (row.next.kind, row.state, found["dev"].pending.text) == ("queued", "scheduled", "1.0.0 queued")
+
+
+def test_a_tile_says_what_is_queued_behind_that_which_runs(shop):
+    places.set_phase(shop.phase("dev"), actor=shop.actor("admin"), in_order=True)
+    running = shop.ask(shop.release(), "dev")
+    assert lease.claim(running.pk) is not None
+    before = queries.board(shop.actor("admin")).revision
+    assert tiles(shop)[0]["dev"].pending.behind == ""
+    shop.ask(shop.release("1.1.0"), "dev")
+    pending = tiles(shop)[0]["dev"].pending
+    assert (pending.kind, pending.text, pending.behind) == ("running", "1.0.0 rolling out", "1.1.0 queued")
+    assert queries.board(shop.actor("admin")).revision != before
+    assert queries.board(shop.actor("admin"), q="1.1.0").groups, "the filter looks at what the board shows"
+    shop.ask(shop.release("1.2.0"), "dev")
+    assert tiles(shop)[0]["dev"].pending.behind == "2 more queued"
 
 
 def test_failed_shows_until_something_heals_it(shop):
