@@ -7,6 +7,17 @@ function nameFields() {
     for (const part of [box, box.querySelector(".select2-selection__rendered")]) part?.setAttribute("aria-label", label.trim().replace(/:$/, ""));
   }
   for (const head of document.querySelectorAll("th.original:empty")) head.setAttribute("role", "presentation");
+  nameCells();
+}
+
+/* Where a row of fields is drawn as a card, each field needs its column's name beside it. */
+function nameCells() {
+  for (const table of document.querySelectorAll(".tabular table")) {
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim().replace(/\?$/, ""));
+    for (const row of table.querySelectorAll("tr.form-row:not(:has(>[data-label]))")) {
+      [...row.cells].forEach((cell, place) => cell.setAttribute("data-label", heads[place] || ""));
+    }
+  }
 }
 
 nameFields();
