@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from relman import words
+from relman import turned, words
 
 register = template.Library()
 
@@ -167,6 +167,12 @@ def digest(value: str) -> SafeString | str:
 def bare(address: str) -> str:
     """An address as people say it: `shop.live.example`, without scheme and last slash."""
     return str(address).partition("://")[2].rstrip("/") or str(address)
+
+
+@register.filter
+def seen(text: Any) -> SafeString:
+    """Text that is compared: characters that nobody sees stand there by their number."""
+    return turned.marked(conditional_escape(text), turned.UNSEEN)
 
 
 @register.filter

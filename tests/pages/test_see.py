@@ -224,3 +224,16 @@ def test_the_chain_is_verified_for_one_at_a_time(world):
         cursor.execute("SELECT pg_advisory_unlock(%s)", [chain.READING])
     assert busy.status_code == 409 and "verifying the chain at this moment" in busy.content.decode()
     assert "The chain holds." in browser.post("/audit/").content.decode()
+
+
+MARKED = '<span class="ctl" title="right-to-left override">U+202E</span>'
+
+
+def test_a_name_that_turns_text_is_shown_and_not_obeyed(world):
+    name = "Shop\u202epohS"
+    type(world.shop.application).objects.filter(pk=world.shop.application.pk).update(name=name)
+    for path in ("/board/", "/apps/shop/", "/board/row/shop/"):
+        page = world.browser("admin").get(path).content.decode()
+        assert f"Shop{MARKED}pohS" in page, path
+    form = world.browser("admin").get("/apps/shop/edit/").content.decode()
+    assert f'value="{name}"' in form, "what was typed is edited as it was typed"
