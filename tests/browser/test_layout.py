@@ -61,6 +61,20 @@ def test_nothing_scrolls_sideways(name, change, people, known, quiet):
         assert not found, f"{name} scrolls sideways, by width: {found}"
 
 
+def test_the_people_of_a_role_fit_beside_or_below_each_other(people, quiet):
+    too_wide = "() => [...document.querySelectorAll('.tabular')].some((one) => one.scrollWidth > one.clientWidth)"
+    with people.page("admin", reduced_motion="reduce") as page:
+        page.goto("/admin/phases/role/1/change/")
+        shown = page.locator(".tabular tr.has_original").first.locator("td.field-phase")
+        for change in ("() => {}", TWICE):
+            page.evaluate(change)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                assert not page.evaluate(too_wide) and not sideways(page), width
+        beside = shown.evaluate("(cell) => getComputedStyle(cell, '::before').content")
+        assert beside == '"Phase"', "at 200 % each row is a card, and names its fields"
+
+
 def settled(page):
     """Wait until the fonts are there and the page lies still."""
     page.evaluate("() => document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => done())))")

@@ -226,6 +226,15 @@ def test_the_chain_is_verified_for_one_at_a_time(world):
     assert "The chain holds." in browser.post("/audit/").content.decode()
 
 
+def test_a_promotion_that_only_waits_for_its_time_is_not_amber(world):
+    later = timezone.now() + timedelta(days=1)
+    number = world.shop.ask(world.releases["1.2.0"], "dev", not_before=later).pk
+    page = world.browser("developer").get(f"/promotions/{number}/").content.decode()
+    assert '<li class="todo">' in page and '<li class="wait">' not in page
+    waiting = world.browser("developer").get(f"/promotions/{world.promotions['waiting'].pk}/").content.decode()
+    assert '<li class="wait">' in waiting and '<li class="todo">' not in waiting
+
+
 MARKED = '<span class="ctl" title="right-to-left override">U+202E</span>'
 
 
