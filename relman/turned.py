@@ -43,10 +43,14 @@ class TurnedMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        page = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/html")
-        if page and IN_BYTES.search(response.content):
+        if isinstance(response, HttpResponse) and _turns(response):
             response.content = shown(response.content.decode(response.charset))
         return response
+
+
+def _turns(response: HttpResponse) -> bool:
+    """Whether it is a page with such a character."""
+    return response.get("Content-Type", "").startswith("text/html") and bool(IN_BYTES.search(response.content))
 
 
 def shown(page: str) -> str:

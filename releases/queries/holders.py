@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -46,7 +46,7 @@ def _grants(actor: Actor) -> QuerySet[Grant]:
     return Grant.objects.filter(CURRENT, active, phase__in=permissions.visible_phases(actor)).order_by()
 
 
-def _holder(row: dict[str, Any]) -> Found:
+def _holder(row: Mapping[str, Any]) -> Found:
     kind = "group" if row["group"] else _kind(row["user__machine"])
     where = f"{listed(row['roles'])} in {row['phase__pipeline__name']}"
     return Found(kind, ICONS[kind], row["holder"], where, f"/pipelines/{row['phase__pipeline__slug']}/?tab=roles")
@@ -76,7 +76,7 @@ def _accounts(actor: Actor, words: Sequence[str]) -> list[Found]:
     ]
 
 
-def _account(row: dict[str, Any]) -> Found:
+def _account(row: Mapping[str, Any]) -> Found:
     kind = _kind(row["machine"])
     return Found(
         kind, ICONS[kind], row["said"], f"Account {row['username']}", f"/admin/phases/user/{row['pk']}/change/"

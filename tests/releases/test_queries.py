@@ -475,6 +475,7 @@ def holders(actor, q):
 
 def test_the_search_finds_whom_the_pages_of_roles_name(shop):
     admin, guest = shop.actor("admin"), factories.person("zora-9").user
+    assert guest is not None
     places.edit_user(guest, actor=admin, name="Zora Okafor")
     for role, phase in (("qa-engineer", "dev"), ("devops", "live")):
         given = places.grant(Role.objects.get(slug=role), shop.phase(phase), actor=admin, user=guest)
@@ -494,6 +495,7 @@ def test_the_search_finds_whom_the_pages_of_roles_name(shop):
 
 def test_the_search_finds_groups_and_accounts_without_a_role(shop):
     admin, member = shop.actor("admin"), factories.person("zora-9").user
+    assert member is not None
     group = places.create_group(actor=admin, name="Night watch", members=[member])
     address = f"/admin/auth/group/{group.pk}/change/"
     for role in ("admin", "devops"):
