@@ -45,10 +45,12 @@ class Standing:
 
     @property
     def missing(self) -> int:
+        """How many more have to approve."""
         return max(0, self.rule.count - len(self.by))
 
     @property
     def met(self) -> bool:
+        """Whether enough did."""
         return len(self.by) >= self.rule.count
 
 

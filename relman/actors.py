@@ -36,4 +36,5 @@ class Actor:
 
     @property
     def is_superuser(self) -> bool:
+        """Whether this is an administrator whose account is active."""
         return bool(self.user and self.user.is_superuser and self.user.is_active)

@@ -100,6 +100,7 @@ class Hub:
         return watcher
 
     def leave(self, watcher: asyncio.Queue[str]) -> None:
+        """It is told nothing any more."""
         self.watchers.pop(watcher, None)
 
     def catch_up(self, watcher: asyncio.Queue[str], since: float) -> None:
@@ -122,6 +123,7 @@ class Hub:
                 self.complete_since = float("inf")
 
     async def follow(self) -> None:
+        """Tell the watchers what the channel says until it is lost: OSError or RedisError."""
         client = _connect(redis.asyncio.Redis)
         async with client, client.pubsub() as channel:
             await channel.subscribe(CHANNEL)

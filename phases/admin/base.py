@@ -40,10 +40,12 @@ def managed(request: HttpRequest) -> frozenset[int]:
 
 
 def managed_phases(request: HttpRequest) -> QuerySet[Phase]:
+    """The phases in which whoever asks may manage access."""
     return Phase.objects.filter(pk__in=managed(request)).select_related("pipeline")
 
 
 def managed_pipelines(request: HttpRequest) -> QuerySet[Pipeline]:
+    """The pipelines of those phases."""
     return Pipeline.objects.filter(phases__in=managed(request)).distinct()
 
 

@@ -119,6 +119,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Succeeded:
+    """The step is done. `left`: what later steps and attempts are told of it."""
+
     detail: str = ""
     left: Mapping[str, Any] = field(default_factory=dict)
 
@@ -141,6 +143,8 @@ class Errored:
 
 @dataclass(frozen=True)
 class Skipped:
+    """There was nothing to do."""
+
     detail: str = ""
 
 

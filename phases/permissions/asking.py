@@ -61,6 +61,7 @@ class Access:
 
     @property
     def sees_all(self) -> bool:
+        """Whether no phase is hidden: an administrator, with no token that leaves less."""
         return (
             "view" in self.everywhere
             and self.token_phases is None

@@ -112,6 +112,7 @@ class DropRule:
 
 
 Edit = Tick | Join | Leave | End | NewRule | SetRule | DropRule
+"""Each has a `key`, the same for the same wish: a page undoes it by that."""
 
 
 def holder_key(holder: Holder) -> str:

@@ -239,6 +239,7 @@ class Work:
         return [(number, level, self.masker.mask(line)[:LINE]) for line in lines if line]
 
     def tell(self) -> None:
+        """Pages hear, on commit, that something moved."""
         number, slug = self.promotion.pk, self.promotion.environment.application.slug
         publish_on_commit(f"promotion:{number}", f"log:{number}", f"application:{slug}")
 

@@ -18,6 +18,7 @@ class Flag:
         self._byte[0] = 1
 
     def is_set(self) -> bool:
+        """Whether it is up."""
         return self._byte[0] == 1
 
 

@@ -118,10 +118,12 @@ class Promotion(models.Model):
 
     @property
     def is_open(self) -> bool:
+        """Whether it has not ended."""
         return self.status in statuses.OPEN
 
     @property
     def is_active(self) -> bool:
+        """Whether it occupies its environment: it runs or verifies."""
         return self.status in statuses.ACTIVE
 
 

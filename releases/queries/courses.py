@@ -71,6 +71,7 @@ class Reader:
 
     @property
     def me(self) -> int:
+        """The reader's account; 0: none."""
         return self.actor.user.pk if self.actor.user else 0
 
     def may(self, right: str, phase: int, application: int | None = None) -> bool:

@@ -135,6 +135,7 @@ class Place:
 
     @property
     def running(self) -> Move | None:
+        """What occupies it now."""
         return next((move for move in self.open if move.status in statuses.ACTIVE), None)
 
     @property

@@ -30,6 +30,7 @@ class Said:
 
 
 def who_may(environment: Environment) -> list[Who]:
+    """For each right that people ask about, who has it here by a role. One query each."""
     sentences = {
         "promote": "Promote here",
         "approve": "Approve",

@@ -24,6 +24,7 @@ class Named:
 
     @classmethod
     def of(cls, thing: Any) -> Named:
+        """Of anything that has both."""
         return cls(thing.slug, thing.name)
 
 
@@ -36,6 +37,7 @@ class Person:
 
     @property
     def text(self) -> str:
+        """In bold, as sentences for pages mark it."""
         return "**you**" if self.you else f"**{self.name}**"
 
 

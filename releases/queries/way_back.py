@@ -41,6 +41,7 @@ class WayBack:
 
     @property
     def ready(self) -> bool:
+        """Whether a rollback would work now, as far as one can know."""
         return self.release is not None and not self.problems
 
     @property

@@ -39,10 +39,12 @@ class Place:
 
     @property
     def instances(self) -> Path:
+        """What the launcher of each instance wrote down."""
         return self.control / "instances"
 
     @property
     def logs(self) -> Path:
+        """What the instances say."""
         return self.control / "log"
 
     @property
@@ -52,6 +54,7 @@ class Place:
 
     @property
     def releases(self) -> Path:
+        """Each release, unpacked."""
         return self.public / "releases"
 
     @property
