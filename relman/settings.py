@@ -212,7 +212,6 @@ CELERY_DB_REUSE_MAX = 10_000
 # The promise of the engine, in seconds (a lease of 30 s, renewed every 10 s, swept every 10 s); LEASE stands above.
 SWEEP = whole("RELMAN_SWEEP", 10)
 RING_AGAIN = whole("RELMAN_RING_AGAIN", 15)
-DRAIN = whole("RELMAN_DRAIN", 10)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
