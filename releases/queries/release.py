@@ -106,6 +106,14 @@ class BuildIn:
 
 
 @dataclass(frozen=True)
+class SizeChange:
+    """How much larger it is than another release, in bytes; negative: smaller."""
+
+    than: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Target:
     """What the next phase asks of the release."""
 
@@ -124,6 +132,8 @@ class ReleasePage:
     """The whole page."""
 
     release: Head
+    size_change: SizeChange | None
+    """Against the release that the target has, else the one before; None: there is none."""
     strip: list[StripPhase]
     pill: Pill
     since: str | None
@@ -161,6 +171,7 @@ def release_page(actor: Actor, release: Release, kind: str = "") -> ReleasePage:
     moved = Promotion.objects.filter(release=release, environment__in=environments).order_by("-id")
     return ReleasePage(
         release=here,
+        size_change=_size_change(release, here.size, since),
         strip=[_strip(view, course, one, cell) for one, cell in zip(columns, row, strict=True)],
         pill=_pill(release, columns, row, asked.phase),
         since=asked.since,
@@ -208,6 +219,15 @@ def head_of(release: Release) -> Head:
         digest=artifacts[0].digest if artifacts else "",
         size=sum(one.size for one in artifacts),
     )
+
+
+def _size_change(release: Release, size: int, since: Release | None) -> SizeChange | None:
+    lower = Release.objects.filter(application=release.application_id, precedence__lt=release.precedence)
+    than = since if since and since.pk != release.pk else lower.order_by("-precedence").first()
+    if than is None:
+        return None
+    sizes = than.artifacts.values_list("size", flat=True)
+    return SizeChange(than.version, size - sum(sizes)) if sizes else None
 
 
 # --- how far it is

@@ -26,6 +26,8 @@ from relman.pages import Done, acting, answer, dialog_page, draw, filled, fragme
 
 KINDS = ("", "feature", "fix", "upkeep", "security")
 """Kinds of changes that the form offers; a build may name others."""
+CHANGES = 7
+"""Changes that a release's page shows before all of them are asked for."""
 COMPARED = 50
 """Releases to choose from for a comparison."""
 
@@ -35,7 +37,9 @@ def release(request: HttpRequest, application: str, version: str) -> HttpRespons
     """One release on its way."""
     actor, kind = actor_of(request), request.GET.get("kind", "")[:32]
     found = queries.get_release(actor, application, version)
-    return draw(request, "release.html", release_page(actor, found, kind), chosen_kind=kind)
+    shown = "" if request.GET.get("changes") == "all" else f":{CHANGES}"
+    about = release_page(actor, found, kind)
+    return draw(request, "release.html", about, chosen_kind=kind, shown_changes=shown, changes_first=CHANGES)
 
 
 @page

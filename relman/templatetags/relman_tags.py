@@ -158,6 +158,12 @@ def size(value: Any) -> str:
 
 
 @register.filter
+def more(value: Any) -> str:
+    """A difference in bytes: `+3.0 MB`, `−812 bytes`."""
+    return f"{'−' if value < 0 else '+'}{words.size(abs(float(value)))}"
+
+
+@register.filter
 def digest(value: str) -> SafeString | str:
     """A digest, short to read, complete in the tooltip."""
     return format_html('<code title="{}">{}</code>', value, words.short_digest(value)) if value else ""

@@ -9,7 +9,8 @@ from tests import factories
 
 
 def page(world, who, version):
-    return world.browser(who).get(f"/apps/shop/releases/{version}/").content.decode()
+    path = version if version.count("/") else f"{version}/"
+    return world.browser(who).get(f"/apps/shop/releases/{path}").content.decode()
 
 
 def test_changes_are_filtered_by_kind(world):
@@ -101,3 +102,26 @@ def test_a_restart_by_the_supervisor_is_said_where_it_runs_and_on_what_brought_i
     here, there = (browser.get(page).content.decode() for page in pages)
     assert "restarted 2 times since it was started" in here
     assert "An instance ended by itself since and was restarted, 2 times in all." in there
+
+
+def test_seven_changes_stand_on_the_page_and_all_when_asked_for(world):
+    release = world.shop.release("1.4.0")
+    Change.objects.bulk_create(Change(release=release, position=at, title=f"Change {at}.") for at in range(9))
+    few, every = page(world, "developer", "1.4.0"), page(world, "developer", "1.4.0/?changes=all")
+    assert "Change 6." in few and "Change 7." not in few
+    assert "7 of 9 changes" in few and 'href="?changes=all#changes"' in few
+    assert "Change 8." in every and "Show all changes" not in every
+    assert few.index("Change 6.") < few.index("asks</h2>")
+
+
+def test_the_size_is_said_against_the_release_that_the_target_has(world):
+    release, first = world.releases["1.1.0"], world.releases["1.0.0"]
+    first.artifacts.update(size=1_000_000)
+    for size, said in (
+        (4_000_000, '4.0 MB, +3.0 MB<small class="sub-l">against 1.0.0'),
+        (900_000, '900 kB, −100 kB<small class="sub-l">against 1.0.0'),
+        (1_000_000, '1.0 MB<small class="sub-l">as large as 1.0.0'),
+    ):
+        release.artifacts.update(size=size)
+        assert said in page(world, "developer", "1.1.0")
+    assert "1.0.0" not in page(world, "developer", "1.0.0").partition("<dt>Size</dt>")[2].partition("<dt>")[0]
