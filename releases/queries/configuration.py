@@ -9,7 +9,7 @@ from phases.models import Environment
 from releases.models import Approval, Promotion
 from releases.queries import history
 from releases.queries.application import course_of
-from releases.queries.environment import Head, head
+from releases.queries.environment import Head, head, promotions_of
 from releases.queries.keys import Complete, Key, complete, keys_of, phase_before
 from releases.queries.lookups import live_of
 from releases.queries.shared import Entry, Named, count
@@ -42,6 +42,7 @@ class ConfigurationPage:
     against: Named | None
     """The phase before, whose values stand beside these."""
     keys_total: int
+    promotions_total: int
     secrets_total: int
     missing: list[Key]
     """Required and not set, whatever was asked for."""
@@ -78,6 +79,7 @@ def configuration_page(actor: Actor, environment: Environment, q: str = "", only
         keys=[one for one in keys if _fits(one, q.strip().lower()) and (not only or _is(one, only))],
         against=Named.of(before) if before else None,
         keys_total=sum(one.set for one in keys),
+        promotions_total=promotions_of(environment),
         secrets_total=sum(one.secret for one in keys),
         missing=[one for one in keys if not one.set],
         complete=complete(environment, live, keys),

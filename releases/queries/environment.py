@@ -32,7 +32,10 @@ from releases.queries.way_back import WayBack, way_back
 from relman.actors import Actor
 
 SHOWN_KEYS = 12
-LOG_LINES = 200
+LOG_LINES = 12
+"""On the overview; its tab shows more."""
+RECENT = 5
+"""Promotions on the overview."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class EnvironmentPage:
     complete: Complete | None
     components: list[ComponentLine]
     promotions: list[PromotionLine]
+    promotions_total: int
     runtime_log: Log | None
     who: list[Who]
     isolation: list[Said]
@@ -155,7 +159,8 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
             ComponentLine(one.name, one.kind, one.identifier, one.size, "", one.pk)
             for one in environment.components.all()
         ],
-        promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:10]),
+        promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:RECENT]),
+        promotions_total=promotions_of(environment),
         runtime_log=runtime_log(environment),
         who=who_may(environment),
         isolation=isolation(environment),
@@ -242,6 +247,11 @@ def runtime_log(environment: Environment, wanted: int = LOG_LINES) -> Log | None
     masker = masker_of(environment)
     shown = [LogText(number, None, masker.mask(text)) for number, text in enumerate(said, 1)]
     return Log(shown, 0, len(shown), 1, len(shown), False)
+
+
+def promotions_of(environment: Environment) -> int:
+    """How many promotions into it there were."""
+    return Promotion.objects.filter(environment=environment).count()
 
 
 def _previous(course: Course, phase: Phase, live: Promotion | None) -> Previous | None:

@@ -13,11 +13,12 @@ from releases import actions, forms, queries
 from releases.models import Release
 from releases.queries.dialogs import promote_dialog, rollback_dialog
 from releases.queries.environment import environment_page
+from releases.queries.environment_tabs import environment_log, environment_promotions
 from releases.queries.rehearse import rehearse_dialog
 from releases.views.locks import lock_page, unlock_page
 from relman.actors import Actor
 from relman.identity import actor_of
-from relman.pages import Done, acting, dialog_page, draw, filled, page
+from relman.pages import Done, acting, dialog_page, draw, filled, number, page
 
 
 @page
@@ -25,6 +26,12 @@ def environment(request: HttpRequest, application: str, phase: str) -> HttpRespo
     """What serves there, with which configuration, and what may come."""
     actor = actor_of(request)
     found = queries.get_environment(actor, application, phase)
+    match request.GET.get("tab"):
+        case "promotions":
+            shown = environment_promotions(actor, found, number(request.GET.get("page")))
+            return draw(request, "environment_promotions.html", shown)
+        case "log":
+            return draw(request, "environment_log.html", environment_log(actor, found))
     return draw(request, "environment.html", environment_page(actor, found, request.GET.get("health", "")))
 
 

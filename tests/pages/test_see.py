@@ -8,6 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from phases import actions as places
+from phases.drivers.scripted import ScriptedDriver
+from releases.queries import environment_tabs
 from releases.queries.audit import OBJECTS
 from releases.queries.history import LOOKS, phase_names, sentence
 from relman.audit import chain
@@ -29,6 +32,8 @@ PAGES = {
     "release": "/apps/shop/releases/1.1.0/",
     "environment": "/apps/shop/live/",
     "configuration": "/apps/shop/live/configuration/",
+    "environment promotions": "/apps/shop/live/?tab=promotions",
+    "environment log": "/apps/shop/live/?tab=log",
     "promotion": "/promotions/{live}/",
     "progress": "/promotions/{live}/progress/",
     "log": "/promotions/{live}/log/?step=0&after=0",
@@ -246,3 +251,26 @@ def test_a_name_that_turns_text_is_shown_and_not_obeyed(world):
         assert f"Shop{MARKED}pohS" in page, path
     form = world.browser("admin").get("/apps/shop/edit/").content.decode()
     assert f'value="{name}"' in form, "what was typed is edited as it was typed"
+
+
+def test_all_that_was_promoted_into_an_environment_is_a_page_at_a_time(world, monkeypatch):
+    monkeypatch.setattr(environment_tabs, "ROWS", 1)
+    live, waiting = world.promotions["live"], world.promotions["waiting"]
+    browser, page = world.browser("developer"), "/apps/shop/live/?tab=promotions"
+    first, second = (browser.get(f"{page}&page={number}").content.decode() for number in (1, 2))
+    assert f"/promotions/{waiting.pk}/" in first and f"/promotions/{live.pk}/" not in first
+    assert f"/promotions/{live.pk}/" in second and "Showing 2 to 2 of 2 promotions" in second
+    assert 'Promotions <span class="n">2</span>' in browser.get("/apps/shop/live/").content.decode()
+
+
+def test_what_the_instances_wrote_has_a_page_and_its_secrets_are_masked(world, monkeypatch):
+    shop, page = world.shop, "/apps/shop/live/?tab=log"
+    secret = {"KEY": {"value": "hush-hush-hush", "secret": True}}
+    places.set_configuration(shop.environments["live"], secret, actor=shop.actor("devops"))
+    browser = world.browser("developer")
+    monkeypatch.setattr(ScriptedDriver, "log", lambda self, target, wanted: ["a hush-hush-hush b"] * min(wanted, 40))
+    text = browser.get(page).content.decode()
+    assert text.count("<span>a ") == 40 and "hush-hush" not in text
+    assert browser.get("/apps/shop/live/").content.decode().count("<span>a ") == 12
+    monkeypatch.setattr(ScriptedDriver, "log", lambda *_: [])
+    assert "Nothing was written yet" in browser.get(page).content.decode()

@@ -13,6 +13,7 @@ from releases import actions, queries
 from releases.models import Promotion
 from releases.queries.application_configuration import application_configuration_page
 from releases.queries.application_settings import application_settings_page
+from releases.queries.environment_tabs import environment_promotions
 from releases.queries.places import reached
 from relman.actors import Actor
 from tests import factories
@@ -109,6 +110,7 @@ PAGES = {
     "pipeline": lambda shop, actor: queries.pipeline_page(actor, shop.pipeline),
     "phase": lambda shop, actor: queries.phase_page(actor, shop.phase("qa")),
     "environment": lambda shop, actor: queries.environment_page(actor, shop.environments["dev"]),
+    "promotions": lambda shop, actor: environment_promotions(actor, shop.environments["dev"]),
     "audit": lambda shop, actor: queries.audit_page(actor, {}),
     "shell": lambda shop, actor: queries.shell(actor),
     "search": lambda shop, actor: queries.search(actor, "m"),
