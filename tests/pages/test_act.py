@@ -198,14 +198,14 @@ def test_what_a_rollback_left_is_held_on_its_page_until_it_is_lifted(world):
     browser = world.browser("release-manager")
     browser.post("/apps/shop/stage/rollback/", {"version": "1.0.0", "configuration": "then", "reason": "Slow carts"})
     page = text(browser.get("/apps/shop/releases/1.1.0/"))
-    assert "Held in Stage" in page and "Slow carts" in page
+    assert "Held in <bdi>Stage</bdi>" in page and "Slow carts" in page
     again = "/apps/shop/stage/promote/?version=1.1.0"
     assert "A rollback left 1.1.0 there" in text(browser.get(again)) and "Slow carts" in text(browser.get(again))
     lift = "/apps/shop/releases/1.1.0/holds/stage/lift/"
     assert lift in page and lift not in text(world.browser("devops").get("/apps/shop/releases/1.1.0/"))
     assert "Slow carts" in text(browser.get(lift))
     assert browser.post(lift, {"comment": "Mended"})["Location"] == "/apps/shop/releases/1.1.0/"
-    assert "Held in Stage" not in text(browser.get("/apps/shop/releases/1.1.0/"))
+    assert "Held in <bdi>Stage</bdi>" not in text(browser.get("/apps/shop/releases/1.1.0/"))
     assert "A rollback left" not in text(browser.get(again))
 
 
