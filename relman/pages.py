@@ -19,9 +19,10 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_http_methods
 
 from relman import http, idempotency, typed
@@ -72,11 +73,20 @@ def _at_the_door(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
 
     @wraps(view)
     def inner(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated and (said := typed.typed_in(request)):
-            return typed.signed_out(request, said)
+        if not request.user.is_authenticated:
+            if said := typed.typed_in(request):
+                return typed.signed_out(request, said)
+            if request.headers.get("HX-Request") == "true":
+                return _to_the_door(request)
         return view(request, *args, **kwargs)
 
     return inner
+
+
+def _to_the_door(request: HttpRequest) -> HttpResponse:
+    """For a script, which would else put the sign-in in the place of a list: the whole window goes there."""
+    door = f"{reverse('signin')}?{urlencode({'next': request.get_full_path()})}"
+    return HttpResponse("You are signed out.", "text/plain", status=401, headers={"HX-Redirect": door})
 
 
 def is_fragment(request: HttpRequest) -> bool:

@@ -12,7 +12,7 @@ from django.contrib.auth import authenticate, login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -29,6 +29,21 @@ from relman.pages import acting, blame, choice, draw, filled, local, page, whole
 
 WRONG = "The user name or the password is wrong."
 ROOM = "/_gate/begin"
+OPENS = {
+    "board": "the board",
+    "approvals": "your approvals",
+    "approve": "the approval of promotion {promotion}",
+    "promotion": "promotion {promotion}",
+    "applications": "the applications",
+    "application": "{application}",
+    "release": "{application} {version}",
+    "environment": "{application} in {phase}",
+    "pipeline": "the pipeline {pipeline}",
+    "phase": "the phase {phase} of {pipeline}",
+    "audit": "the audit trail",
+    "me": "your profile",
+}
+"""Page -> what it is called before anybody has looked anything up."""
 
 
 @page
@@ -66,9 +81,21 @@ def signin(request: HttpRequest) -> HttpResponse:
                 login(request, user)
                 return typed.once_more(request, after, said) if said else HttpResponseRedirect(after)
             form.add_error(None, wrong(throttle.tries_left(request, form.cleaned_data["username"])))
-    opens = "the address that you asked for" if after.startswith(ROOM) else after.partition("?")[0]
-    shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens, "typed": said}
+    shown = {"form": form, "next": after, "opens": "" if after == reverse("home") else opens(after), "typed": said}
     return render(request, "registration/login.html", {**shown, "demo_accounts": demo_accounts()}, status=status)
+
+
+def opens(address: str) -> str:
+    """Where a sign-in leads, in words that say no more than the address itself."""
+    path = address.partition("?")[0]
+    if address.startswith(ROOM):
+        return "the address that you asked for"
+    try:
+        found = resolve(path)
+    except Resolver404:
+        return path
+    words = OPENS.get(found.url_name or "")
+    return words.format(**found.kwargs) if words else path
 
 
 def wrong(left: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -66,6 +67,12 @@ class Line:
     url: str | None
     digest: str
 
+    @property
+    def more(self) -> str:
+        """What the detail says that does not stand beside it anyway."""
+        known = set(re.findall(r"\w+", f"{self.brief} {self.subject} {self.subject_detail}".lower()))
+        return self.detail if set(re.findall(r"\w+", self.detail.lower())) - known else ""
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -92,6 +99,11 @@ class Filters:
     verbs: list[Named] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What was asked for and cannot be understood."""
+
+    @property
+    def chosen(self) -> bool:
+        """Whether anything was filtered."""
+        return any((self.q, self.application, self.phase, self.verb, self.outcome, self.since, self.until))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,16 @@ class FirstRun:
     lonely: list[str]
     roles: str
 
+    @property
+    def done(self) -> int:
+        """How many of the steps are done."""
+        return sum(step.done for step in self.steps)
+
+    @property
+    def todo(self) -> Setup | None:
+        """The first step that the reader can take now."""
+        return next((step for step in self.steps if step.actions and not step.done), None)
+
 
 def first_run(view: Reader, courses: Sequence[Course]) -> FirstRun | None:
     """For the first pipeline that the reader sees; None for whoever sees none and may make none."""

@@ -149,3 +149,6 @@ def test_a_lost_connection_is_said_and_comes_back(people):
         page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
         expect(page.locator("#ended")).to_contain_text("This page no longer updates.")
         expect(mark).to_contain_text("Stopped, shows")
+        page.get_by_label("Filter applications").fill("cat")  # it goes to the door, and not the door into the board
+        page.clock.fast_forward(1000)
+        expect(page).to_have_url(re.compile(r"/signin/\?next=/?.*board.*cat"))

@@ -36,6 +36,24 @@ def test_the_right_password_opens_what_was_asked_for(maya):
     assert client.get("/me/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "asked,said",
+    [("/apps/shop/releases/1.4.0/", "shop 1.4.0"), ("/approvals/12/", "the approval of promotion 12"),
+     ("/board/?q=x", "the board"), ("/nowhere/{x}/", "/nowhere/{x}/"), ("/help/", "/help/")],
+)  # fmt: skip
+def test_the_door_says_what_opens_then(asked, said):
+    page = Client().get("/signin/", {"next": asked}).content.decode()
+    assert f"Then opens <b>{said}</b>." in page
+
+
+@pytest.mark.parametrize("path", ["/board/?q=cat", "/search/?q=ma", "/board/row/shop/"])
+def test_a_script_of_a_page_whose_session_ended_sends_the_whole_window_to_the_door(db, path):
+    answer = Client().get(path, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, f"/signin/?{urlencode({'next': path})}")
+    assert "<" not in answer.content.decode(), "no list takes it for its own"
+    assert Client().get(path).status_code == 302
+
+
 @pytest.mark.parametrize("name,password", [("maya", "wrong"), ("nobody", "correct horse"), ("MAYA ", "x")])
 def test_one_message_for_a_wrong_name_and_a_wrong_password(maya, name, password):
     answer = signin(Client(), name, password)

@@ -240,6 +240,17 @@ def test_a_promotion_that_only_waits_for_its_time_is_not_amber(world):
     assert '<li class="wait">' in waiting and '<li class="todo">' not in waiting
 
 
+def test_the_record_says_nothing_twice(world):
+    page = world.browser("admin").get("/audit/", {"verb": "release"}).content.decode()
+    assert "Published <b>1.2.0</b>" in page and "Published Shop 1.2.0." not in page
+    world.shop.ask(world.releases["1.2.0"], "dev")
+    places.lock(world.shop.environments["qa"], actor=world.shop.actor("devops"), reason="The queue moves.")
+    assert "The queue moves." in world.browser("admin").get("/audit/").content.decode()
+    assert "Clear filters" in world.browser("admin").get("/audit/", {"q": "nothing-like-it"}).content.decode()
+    nothing = world.browser("outsider").get("/audit/").content.decode()
+    assert "Nothing is on record yet" in nothing and "Clear filters" not in nothing
+
+
 MARKED = '<span class="ctl" title="right-to-left override">U+202E</span>'
 
 

@@ -52,6 +52,7 @@ def test_the_first_steps_lead_whoever_may_take_them(db):
     assert queries.board(nobody).first_run is None
     todo = queries.board(admin).first_run
     assert todo and [one.url for step in todo.steps for one in step.actions] == ["/pipelines/new/"]
+    assert (todo.done, todo.todo) == (0, todo.steps[0])
     pipeline = places.create_pipeline("dev-qa-stage-live", actor=admin, name="Shop", slug="shop")
     application = places.create_application(pipeline, actor=factories.administrator(), name="Basket", slug="basket")
     todo = queries.board(factories.administrator()).first_run
