@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -16,6 +14,7 @@ from releases import actions
 from releases.engine import lease, runner, sweep
 from releases.models import Outbox, Promotion, Step
 from tests.factories import run
+from tests.waiting import in_background, until
 
 
 def remake(shop, phase, **script):
@@ -98,27 +97,6 @@ def test_a_step_that_takes_too_long_is_stopped(shop):
     promotion = run(shop.ask(shop.release(), "dev"))
     assert promotion.status == "failed"
     assert "longer than" in promotion.reason
-
-
-def in_background(work):
-    def body():
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    return thread
-
-
-def until(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_an_abort_reaches_into_a_long_step(shop):

@@ -12,7 +12,7 @@ from releases.models import Maintenance, Promotion
 from relman.audit.models import Event
 from relman.errors import Conflict, Forbidden, Invalid
 from tests import factories
-from tests.releases.test_engine import in_background, until
+from tests.waiting import in_background, waits_for_a_lock
 
 WHY = "New disks, until 15:00."
 
@@ -100,7 +100,7 @@ def test_a_claim_that_is_under_way_is_counted_before_the_beginning_returns(shop)
     with transaction.atomic():
         assert lease.claim(promotion.pk) is not None
         thread = in_background(lambda: begin(shop))
-        assert not until(lambda: not thread.is_alive(), seconds=1.5), "it waits for the claim"
+        assert waits_for_a_lock(thread), "it waits for the claim"
     thread.join(60)
     begun = Maintenance.objects.get()
     promotion.refresh_from_db()
@@ -112,7 +112,7 @@ def test_a_claim_waits_for_a_beginning_that_is_under_way(shop):
     with transaction.atomic():
         begin(shop)
         thread = in_background(lambda: doorbell.answer(promotion.pk))
-        assert not until(lambda: not thread.is_alive(), seconds=1.0)
+        assert waits_for_a_lock(thread)
     thread.join(60)
     promotion.refresh_from_db()
     assert promotion.status == "queued"
@@ -159,7 +159,7 @@ def test_every_page_says_so_and_its_own_says_when_to_stop(shop):
     assert boss.post("/maintenance/", {"on": "yes", "reason": WHY}).status_code == 302
     for page in pages:
         text = browser.get(page).content.decode()
-        assert "Maintenance since" in text and "by Administrator" in text and WHY in text, page
+        assert "Maintenance since" in text and "by <bdi>Administrator</bdi>" in text and WHY in text, page
     text = boss.get("/maintenance/").content.decode()
     assert "Safe to stop: nothing runs." in text and "End the maintenance" in text
     assert "Maintenance</a> since" in boss.get("/admin/").content.decode()

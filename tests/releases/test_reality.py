@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -21,6 +20,7 @@ from releases.queries.lookups import live_of
 from relman.audit.models import Event
 from relman.errors import Conflict, Forbidden, Invalid, Refused
 from tests import factories
+from tests.waiting import until
 
 WANTED = Expected(7, "1.0.0", "a" * 64, 2, {"run": {}})
 FINE = Observation(running=2, healthy=True, version="1.0.0", digest="a" * 64)
@@ -239,14 +239,7 @@ def test_a_target_that_hangs_holds_up_nobody(live, monkeypatch):
         assert not [one for one in health._due() if one.pk == dev.pk]
     finally:
         end.set()
-    wait(lambda: not health._hanging)
-
-
-def wait(holds):
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    assert until(lambda: not health._hanging)
 
 
 def test_what_cannot_be_asked_is_unknown_and_changes_no_drift(live, monkeypatch):

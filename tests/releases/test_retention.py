@@ -23,6 +23,7 @@ from relman.audit.models import Event
 from relman.errors import Conflict, Forbidden, Refused
 from tests import factories
 from tests.client import Api, good, refused
+from tests.waiting import in_background, waits_for_a_lock
 
 ALL = Rule(days=30, keep=0)
 
@@ -160,18 +161,10 @@ def test_a_promotion_that_is_asked_for_meanwhile_wins(history):
     shop, unused = history
     done: list[object] = []
 
-    def clear():
-        try:
-            done.append(verb.apply(ALL, actor=Actor.system()))
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=clear)
     with transaction.atomic():
         promotion = _ask(shop, unused)
-        thread.start()
-        thread.join(0.7)
-        assert thread.is_alive()
+        thread = in_background(lambda: done.append(verb.apply(ALL, actor=Actor.system())))
+        assert waits_for_a_lock(thread)
     thread.join(60)
     assert done
     assert "1.0.1" in there(shop)

@@ -20,7 +20,8 @@ from releases.engine.stopping import Flag
 from releases.models import Promotion, Step
 from relman import background
 from tests.factories import run
-from tests.releases.test_engine import orphan, remake, until
+from tests.releases.test_engine import orphan, remake
+from tests.waiting import until
 
 
 def test_a_child_that_is_killed_while_it_looks_leaves_the_flag_usable():

@@ -16,7 +16,7 @@ from releases.engine import doorbell, lease, runner, sweep
 from releases.models import Promotion
 from releases.queries import turns
 from tests import factories
-from tests.releases.test_engine import in_background, until
+from tests.waiting import in_background, until
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,6 +20,7 @@ from relman.embedded.postgres import NAMESPACE, OTHER_USER, Postgres
 from relman.embedded.process import Service, StartFailed, await_ready, start, stop
 from relman.embedded.valkey import Valkey
 from tests.installation import started
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
@@ -35,15 +35,6 @@ def running(service: Service, home: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         stop(service, process)
-
-
-def wait_until(what: Callable[[], bool], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def alive(pid: int) -> bool:
@@ -159,7 +150,7 @@ def test_valkey_keeps_messages_over_a_kill(home: Path) -> None:
     valkey = Valkey(home / "valkey", folders.run(home))
     with running(valkey.service(), home) as process:
         assert valkey.ask("LPUSH queue message") == b":1\r\n"
-        assert wait_until(lambda: b"aof_pending_bio_fsync:0" in valkey.ask("INFO persistence"))
+        assert until(lambda: b"aof_pending_bio_fsync:0" in valkey.ask("INFO persistence"))
         process.kill()
         process.wait()
     with running(valkey.service(), home):
@@ -178,7 +169,7 @@ def test_a_killed_parent_leaves_neither_server(tmp_path: Path) -> None:
     for name, pid in servers:
         if name == "python" or name.startswith("python"):
             os.kill(pid, signal.SIGKILL)
-    assert wait_until(lambda: not any(alive(pid) for _, pid in servers))
+    assert until(lambda: not any(alive(pid) for _, pid in servers))
 
 
 def children(parent: int) -> list[tuple[str, int]]:

@@ -33,7 +33,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     yield place
     if place.process is not None and place.process.poll() is None:
         place.end(signal.SIGKILL)
-        wait_until(lambda: not place.processes(), 20)
+        wait_until(lambda: not place.processes(), 60)
 
 
 def serves(installation: Installation) -> bool:
@@ -58,7 +58,7 @@ def disjoint(installation: Installation, pids: list[int]) -> bool:
 
 def nothing_left(installation: Installation) -> bool:
     """Whether all processes are gone: those that got a SIGKILL at the end may take a moment to die."""
-    return wait_until(lambda: not installation.processes(), 20) is not None
+    return wait_until(lambda: not installation.processes(), 60) is not None
 
 
 def test_everything_is_kept_running_and_ctrl_c_leaves_nothing(installation: Installation) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from phases.drivers.local import instances, trees
 from releases import reality
 from tests.phases.drivers.conftest import Installation, fetch
 from tests.phases.drivers.test_samples import packed
+from tests.waiting import until
 
 
 def expected(context: Context) -> Expected:
@@ -35,13 +36,6 @@ def kind(local: Installation, context: Context) -> str:
     return found.kind if found else ""
 
 
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "waited a minute in vain"
-        time.sleep(0.05)
-
-
 def playground(local: Installation, tmp_path: Path, version: str = "1.0.0") -> Package:
     return packed("playground", version, tmp_path)
 
@@ -50,7 +44,7 @@ def deployed(local: Installation, package: Package, count: int = 1) -> Context:
     """It runs, as recorded."""
     context = local.context(local.target(instances=count), package)
     local.deploy(context)
-    until(lambda: kind(local, context) == "" and seen(local, context).healthy)
+    assert until(lambda: kind(local, context) == "" and seen(local, context).healthy)
     return context
 
 
@@ -64,8 +58,8 @@ def test_what_runs_as_recorded(local: Installation, tmp_path: Path) -> None:
 def test_killed_it_is_started_again_and_that_is_no_drift_but_counted(local: Installation, tmp_path: Path) -> None:
     context = deployed(local, playground(local, tmp_path))
     os.kill(local.driver.instances(context.target)[0].pid or 0, signal.SIGKILL)
-    until(lambda: seen(local, context).restarts == 1)
-    until(lambda: kind(local, context) == "")
+    assert until(lambda: seen(local, context).restarts == 1)
+    assert until(lambda: kind(local, context) == "")
     found = seen(local, context)
     assert (found.running, found.restarts, found.lost) == (1, 1, False)
 
@@ -74,9 +68,9 @@ def test_stopped_by_hand_nothing_runs_and_one_of_two_is_too_few(local: Installat
     context = deployed(local, playground(local, tmp_path), 2)
     first, second = (one.name for one in local.driver.instances(context.target))
     local.driver._supervisor._call("stopProcess", first)
-    until(lambda: kind(local, context) == "instances")
+    assert until(lambda: kind(local, context) == "instances")
     local.driver._supervisor._call("stopProcess", second)
-    until(lambda: kind(local, context) == "nothing")
+    assert until(lambda: kind(local, context) == "nothing")
     assert not seen(local, context).lost
 
 
@@ -87,7 +81,7 @@ def stranger(port: int, folder: Path) -> Iterator[None]:
         ["/usr/bin/python3", "app.py"], cwd=folder, env={"PORT": str(port), "PATH": "/usr/bin:/bin"}
     )
     try:
-        until(lambda: fetchable(port))
+        assert until(lambda: fetchable(port))
         yield
     finally:
         process.kill()
@@ -127,7 +121,7 @@ def test_exchanged_files_are_drift_named_and_known_by_their_digest(local: Instal
     context = deployed(local, playground(local, tmp_path))
     other = deployed(local, playground(local, tmp_path, "2.0.0"))
     exchange(local, context, other)
-    until(lambda: seen(local, context).version == "2.0.0")
+    assert until(lambda: seen(local, context).version == "2.0.0")
     found = seen(local, context)
     assert found.digest == other.artifact.digest
     assert found.changed == ["VERSION"]
@@ -198,7 +192,7 @@ def test_adopting_gives_what_runs_to_another_promotion_and_back(local: Installat
     context = deployed(local, playground(local, tmp_path))
     other = deployed(local, playground(local, tmp_path, "2.0.0"))
     exchange(local, context, other)
-    until(lambda: seen(local, context).version == "2.0.0" and seen(local, context).running == 1)
+    assert until(lambda: seen(local, context).version == "2.0.0" and seen(local, context).running == 1)
     pid = local.driver.instances(context.target)[0].pid
     adopted = replace(context, promotion=2, epoch=2, package=other.package)
     for _ in range(2):
@@ -222,4 +216,4 @@ def test_what_the_supervisor_has_forgotten_may_be_brought_back(local: Installati
     found = seen(local, context)
     assert (found.running, found.lost) == (0, True)
     local.driver.restore(context.target, [context.promotion], context.epoch)
-    until(lambda: kind(local, context) == "")
+    assert until(lambda: kind(local, context) == "")
