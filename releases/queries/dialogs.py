@@ -172,6 +172,11 @@ class RollbackOffer:
         """Whether asking for it would be accepted."""
         return not self.refused
 
+    @property
+    def older_secrets(self) -> list[str]:
+        """Secrets that were given another value since: what they were then may have been revoked."""
+        return [one.key for one in self.differences if one.secret and one.kind == "changed"]
+
 
 @dataclass(frozen=True)
 class RollbackDialog:

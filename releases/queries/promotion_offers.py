@@ -82,7 +82,8 @@ def retry_notes(promotion: Promotion) -> list[Said]:
     notes = [Said("repeat", "A new promotion that names this one. **All gates are asked again.**")]
     again = [one for one in way if one.resume != "never"]
     if again:
-        notes.append(Said("play", f"{_numbers(again)} run again, and find what is already there."))
+        verbs = ("runs", "finds") if len(again) == 1 else ("run", "find")
+        notes.append(Said("play", f"{_numbers(again)} {verbs[0]} again, and {verbs[1]} what is already there."))
     for one in (one for one in way if one.resume == "never"):
         text = f"Step {one.number}, **{one.name.lower()}**, runs a second time: look at what it did first."
         notes.append(Said("triangle-alert", text, tone="warn"))

@@ -240,6 +240,39 @@ def test_what_is_over_cannot_be_aborted_and_the_dialog_says_so(world):
     assert "Stop it" in text(answer)
 
 
+def test_a_rollback_says_which_secrets_are_older_and_when_the_release_ran_there(world):
+    stage, devops = world.shop.environments["stage"], world.shop.actor("devops")
+    page = "/apps/shop/stage/rollback/"
+    assert "It ran here until <time" in text(world.browser("release-manager").get(page))
+    old, new = ({"TOKEN": {"value": value, "secret": True}, "COLOUR": value} for value in ("hush-one", "hush-two"))
+    places.set_configuration(stage, old, actor=devops)
+    world.shop.bring(world.shop.release("1.1.5"), "dev", "qa", "stage")
+    world.shop.bring(world.shop.release("1.1.6"), "dev", "qa", "stage")
+    assert 'id="older-secrets"' not in text(world.browser("release-manager").get(page))
+    places.set_configuration(stage, new, actor=devops)
+    shown = text(world.browser("release-manager").get(page))
+    said = shown.partition('id="older-secrets"')[2].partition("</div>")[0]
+    assert "<code>TOKEN</code> was given a new value" in said and "COLOUR" not in said
+
+
+def test_the_dialog_of_a_retry_says_what_it_repeats(world):
+    shop = world.shop
+    places.edit_environment(shop.environments["dev"], actor=shop.actor("devops"), settings={"steps": [{"do": "fail"}]})
+    failed = factories.run(shop.ask(world.releases["1.2.0"], "dev"))
+    shown = text(world.browser("developer").get(f"/promotions/{failed.pk}/retry/"))
+    assert (
+        "All gates are asked again" in shown
+        and "run again, and find what is already there" in shown
+        and "It is as it was." in shown
+    )
+
+
+def test_reject_says_what_stays_and_who_asked(world, waiting):
+    shown = text(world.browser("business-owner").get(f"/promotions/{waiting}/reject/"))
+    assert "<bdi>Shop Release Manager</bdi> asked for." in shown
+    assert "<bdi>Live</bdi> stays at 1.0.0. 1.1.0 can be asked for again" in shown
+
+
 def test_reject_needs_a_comment(world, waiting):
     browser = world.browser("business-owner")
     assert browser.post(f"/promotions/{waiting}/reject/", {"comment": ""}).status_code == 400
