@@ -42,7 +42,7 @@ def admit(environment: Environment, *, actor: Actor, session_key: str, browser: 
 
     NotFound or Forbidden as `permissions.require` says. Recorded: this is where a person opens an environment.
     """
-    permissions.require(actor, "open", environment)
+    permissions.require_as_member(actor, "open", environment, environment.application)
     if actor.user is None or not session_key:
         raise ValueError("Only a signed-in person is given a code.")
     forget_old()

@@ -13,7 +13,7 @@ from phases.models import Application, Component, Environment, Grant, Lock, Phas
 from phases.permissions import CURRENT
 from relman import clock
 from relman.actors import Actor
-from relman.errors import Forbidden, NotFound
+from relman.errors import Conflict, Forbidden, NotFound
 
 
 def get_pipeline(actor: Actor, slug: str) -> Pipeline:
@@ -84,10 +84,10 @@ def lock_of(where: Environment | Phase) -> Lock | None:
 
 
 def get_lock(where: Environment | Phase) -> Lock:
-    """As `lock_of`; NotFound when it is not locked."""
+    """As `lock_of`; Conflict when it is not locked."""
     found = lock_of(where)
     if found is None:
-        raise NotFound(f"{where} is not locked.")
+        raise Conflict(f"{where} is not locked.", code="wrong_state")
     return found
 
 
@@ -222,3 +222,8 @@ def role_lines(user: User) -> list[RoleLine]:
             names.append(one.phase.name)
     lines = [RoleLine(role, f"{where}: {', '.join(names)}", until) for (role, where, until), names in found.items()]
     return [RoleLine("Administrator", "Everywhere", None), *lines] if user.is_superuser else lines
+
+
+def person_number(username: str) -> int:
+    """The number of whoever has this user name; 0, which nobody has, when nobody does."""
+    return User.objects.filter(username=username).values_list("pk", flat=True).first() or 0

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, serializers
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
@@ -214,6 +215,9 @@ def _once(post: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return inner
 
 
+@csrf_exempt
 def unknown(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    """Any other address below /api/v1/: 404 as a problem document."""
-    raise NotFound("There is no such address in the API. /api/docs/ lists them all.")
+    """Any other address below /api/v1/: 404 as a problem document, whatever the method. Nothing is done here, so no
+    form's key is asked for: a program that left out the last slash is told about the slash."""
+    slash = "" if request.path.endswith("/") else " Each ends with a slash."
+    raise NotFound(f"There is no such address in the API. /api/docs/ lists them all.{slash}")

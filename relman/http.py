@@ -38,6 +38,8 @@ NO_ROOM = (
     "RelMan's disk is full, so this could not be kept. Nothing was changed, and what is live goes on. "
     "An administrator has to make room: `manage.py retention` says what may be deleted."
 )
+NAMED, LONGEST_NAME = 10, 100
+"""How many fields a sentence about a request names, and how much of a name that somebody else chose."""
 NO_DATABASE = "RelMan's database does not answer. Nothing was changed. Try again in a moment."
 
 
@@ -101,7 +103,7 @@ _FOREIGN: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Cal
 def _of_drf(error: drf.APIException) -> RelManError:
     """An error of Django REST framework in our words."""
     if isinstance(error, drf.ValidationError):
-        return Invalid("Something in the request is not right.", fields=fields_of(error.detail))
+        return _invalid(fields_of(error.detail))
     if isinstance(error, (drf.NotAuthenticated, drf.AuthenticationFailed)):
         challenge = getattr(error, "auth_header", "Bearer")
         return RelManError(str(error.detail), code="unauthenticated", status=401, challenge=challenge)
@@ -111,6 +113,13 @@ def _of_drf(error: drf.APIException) -> RelManError:
     codes = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type"}
     code = codes.get(error.status_code, "malformed" if error.status_code == 400 else "error")
     return RelManError(str(error.detail), code=code, status=error.status_code)
+
+
+def _invalid(fields: dict[str, list[str]]) -> Invalid:
+    """What is wrong with the fields of a request, in one sentence: the first of them whole, the others by name."""
+    (name, sentences), *more = fields.items() or [("request", ["It says nothing."])]
+    others = f" Not right either: {', '.join(other for other, _ in more[:NAMED])}." if more else ""
+    return Invalid(f"{name[:LONGEST_NAME]}: {' '.join(sentences)}{others}", fields=fields)
 
 
 def fields_of(detail: Any) -> dict[str, list[str]]:

@@ -68,10 +68,10 @@ application-configuration  GET      302  404  200  200  200  200  200  200  200 
 application-settings       GET      302  404  200  200  200  200  200  200  200  200
 application-releases       GET      302  404  200  200  200  200  200  200  200  200
 releases-new               GET      302  200  200  200  200  200  200  200  200  200
-release-new                GET      302  404  200  403  404  403  403  200  200  403
-release-new                POST     302  404  302  403  404  403  403  302  302  403
-release-new-manifest       GET      302  404  302  403  404  403  403  302  302  403
-release-new-manifest       POST     302  404  200  403  404  403  403  200  200  403
+release-new                GET      302  404  200  403  403  403  403  200  200  403
+release-new                POST     302  404  302  403  403  403  403  302  302  403
+release-new-manifest       GET      302  404  302  403  403  403  403  302  302  403
+release-new-manifest       POST     302  404  200  403  403  403  403  200  200  403
 release                    GET      302  404  200  200  200  200  200  200  200  200
 release-yank               GET      302  404  403  403  403  403  200  200  403  403
 release-yank               POST     302  404  403  403  403  403  302  302  403  403
@@ -179,7 +179,7 @@ api-applications           POST     401  404  403  403  403  403  403  403  403 
 api-application            GET      401  404  200  200  200  200  200  200  200  200
 api-application            PATCH    401  404  403  403  403  403  200  403  403  200
 api-releases               GET      401  404  200  200  200  200  200  200  200  200
-api-releases               POST     401  404  201  403  404  403  403  201  201  403
+api-releases               POST     401  404  201  403  403  403  403  201  201  403
 api-release                GET      401  404  200  200  200  200  200  200  200  200
 api-offers                 GET      401  404  200  200  200  200  200  200  200  200
 api-yank                   POST     401  404  403  403  403  403  200  200  403  403

@@ -132,8 +132,10 @@ def _shared_step(name: str) -> Json:
 
 
 def _shared(place: Place, asking: str) -> Json:
-    """The ways that every request goes: what RelMan keeps for itself, who may pass, what is taken off."""
-    reserved = {"match": [{"path": ["/_relman", "/_relman/*"]}], "handle": _reserved()}
+    """The ways that every request goes: what RelMan keeps for itself, who may pass, what is taken off. What is kept is
+    compared cleaned, and as it was sent: /_relman/../x would reach the application in that spelling."""
+    begun = {"vars_regexp": {"{http.request.orig_uri.path}": {"pattern": "(?i)^/+_relman(?:/|$)"}}}
+    reserved = {"match": [{"path": ["/_relman", "/_relman/*"]}, begun], "handle": _reserved()}
     verify = {"handle": [_marked("verify"), _verify(place, asking)]}
     ours = (browser_cookie(place.port), pass_cookie(place.port))
     first = [*_doubled(*ours), _enter(place, asking), reserved]

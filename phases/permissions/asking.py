@@ -142,6 +142,14 @@ def require(actor: Actor, right: str, where: Where, application: Application | N
     raise _forbidden(actor, right, phase)
 
 
+def require_as_member(actor: Actor, right: str, where: Where, application: Application) -> None:
+    """As `require`, for what is asked of an application: whoever sees it in any phase is refused and told which roles
+    may, though they do not see this phase. NotFound only for those who do not see the application."""
+    if not can(actor, right, where, application):
+        require_application(actor, application)
+        raise _forbidden(actor, right, where.phase if isinstance(where, Environment) else where)
+
+
 def _forbidden(actor: Actor, right: str, phase: Phase) -> Forbidden:
     roles = roles_with(right, phase)
     if actor.token and right in access(actor).owned(phase.pk):
@@ -150,7 +158,8 @@ def _forbidden(actor: Actor, right: str, phase: Phase) -> Forbidden:
         sentence = f"You may not {RIGHTS[right]} {phase.name}. Who may: {', '.join(roles)}."
     else:
         sentence = f"You may not {RIGHTS[right]} {phase.name}. No role has that right yet: ask who manages access."
-    people = [one.display for one in people_who_can(right, phase) if not one.machine][:NAMED]
+    able = people_who_can(right, phase) if can(actor, "view", phase) else []
+    people = [one.display for one in able if not one.machine][:NAMED]
     return Forbidden(sentence, roles=roles, people=people, right=right, phase=phase.slug)
 
 

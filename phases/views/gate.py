@@ -62,7 +62,7 @@ def _judge(request: HttpRequest, target: Environment) -> HttpResponse:
         if _is_browser(request):
             return _to_sign_in(request, target)
         raise _unknown(SIGN_IN)
-    permissions.require(actor, "open", target)
+    permissions.require_as_member(actor, "open", target, target.application)
     return _pass(actor.user, via)
 
 
@@ -139,7 +139,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     address, back = f"http://{target.host}:{settings.GATEWAY_PORT}", passes.local_path(request.GET.get("next", "/"))
     browser = request.GET.get("browser", "")
     if not passes.MARK.fullmatch(browser):
-        permissions.require(actor, "open", target)
+        permissions.require_as_member(actor, "open", target, target.application)
         return _private(HttpResponseRedirect(address + back))
     code = passes.admit(target, actor=actor, session_key=request.session.session_key or "", browser=browser)
     return _private(HttpResponseRedirect(f"{address}/_relman/enter?{urlencode({'code': code, 'next': back})}"))

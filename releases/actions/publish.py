@@ -67,7 +67,7 @@ def publish_release(
 
 @recorded("release.published")
 def _may_publish(application: Application, *, actor: Actor) -> None:
-    permissions.require(actor, "publish", permissions.first_phase(application.pipeline), application)
+    permissions.require_as_member(actor, "publish", permissions.first_phase(application.pipeline), application)
 
 
 def _valid(application: Application, version: str, notes: str, changes: Sequence[Mapping[str, Any]]) -> versions.Parsed:
@@ -108,7 +108,7 @@ def _read(staged: Staged) -> dict[str, Any]:
         )
     except ArchiveRefused as error:
         errors = [{"place": one.place, "sentence": one.sentence, "cure": one.cure} for one in error.errors]
-        first = errors[0]["sentence"] if errors else str(error)
+        first = f"{errors[0]['place']}: {errors[0]['sentence']}" if errors else str(error)
         more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
         raise Unprocessable(f"The archive is refused: {first}{more}", code="archive_refused", errors=errors) from None
     return dict(manifest)

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from phases import permissions
+from phases.queries import person_number
 from relman.api import PAGE, View, moment, number, one_of, text, unpacked
 from relman.audit import queries
 from relman.schema import page_of
@@ -43,6 +44,7 @@ class Events(View):
     """Every verb, done or refused."""
 
     filters = {
+        "actor": text,
         "application": text,
         "phase": text,
         "promotion": number,
@@ -55,8 +57,11 @@ class Events(View):
 
     @extend_schema(responses=page_of(EventShown))
     def get(self, request: Request) -> Response:
-        """List events, newest first. `verb`: a whole one (promotion.approved) or its object (promotion)."""
+        """List events, newest first. `verb`: a whole one (promotion.approved) or its object (promotion). `actor`: a
+        user name."""
         asked = dict(self.asked)
+        if "actor" in asked:
+            asked["person"] = person_number(asked.pop("actor"))
         cursor = asked.pop("cursor", None)
         size = max(1, min(asked.pop("limit", PAGE), MOST))
         after = int(unpacked(cursor)) if cursor is not None else None

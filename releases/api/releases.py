@@ -33,7 +33,7 @@ class Releases(View):
         self.application = queries.get_application(self.actor, kwargs["slug"])
         if request.method == "POST":
             first = permissions.first_phase(self.application.pipeline)
-            permissions.require(self.actor, "publish", first, self.application)
+            permissions.require_as_member(self.actor, "publish", first, self.application)
             uploads.guard(request._request)
 
     @extend_schema(responses=page_of(shapes.ReleaseShown))

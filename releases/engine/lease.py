@@ -111,11 +111,20 @@ def _neighbour(promotion: Promotion) -> bool:
     # Nothing is cleared away before a person has said what is true of what came after.
     if _any(others, *busy, Q(status="errored", epoch__gt=promotion.epoch)):
         return True
-    if promotion.status == "succeeded" and others.filter(epoch__gt=promotion.epoch, status="succeeded").exists():
-        # Whoever was later retires everything before itself, this promotion's leftovers included.
-        Promotion.objects.filter(pk=promotion.pk).update(cleanup="done")
-        return True
-    return False
+    if promotion.status != "succeeded":
+        return False
+    later = others.filter(epoch__gt=promotion.epoch, status="succeeded").order_by("epoch").first()
+    if later is not None:
+        _leave_to(later, promotion)
+    return later is not None
+
+
+def _leave_to(later: Promotion, promotion: Promotion) -> None:
+    """Whoever was later retires everything before itself, this promotion's leftovers included; its page says so."""
+    left = promotion.steps.filter(when="after", status__in=("pending", "running"))
+    left.update(status="skipped", detail=f"Left to promotion {later.pk}, which came after.", finished_at=Now())
+    Promotion.objects.filter(pk=promotion.pk).update(cleanup="done", revision=F("revision") + 1)
+    announce(promotion)
 
 
 def _any(rows: QuerySet[Promotion], *ways: Q) -> bool:

@@ -39,7 +39,7 @@ def lock_page(request: HttpRequest, where: Environment | Phase, name: str, back:
 
 
 def unlock_page(request: HttpRequest, where: Environment | Phase, name: str, back: str, trail: Trail) -> HttpResponse:
-    """Let what was held go on. 403 without *freeze*, 404 where nothing is locked."""
+    """Let what was held go on. 403 without *freeze*, 409 where nothing is locked."""
     actor = actor_of(request)
     permissions.require(actor, "freeze", where)
 

@@ -80,7 +80,7 @@ def may_publish(request: HttpRequest, application: str) -> None:
     """Asked before a byte of an upload is read."""
     actor = actor_of(request)
     found = queries.get_application(actor, application)
-    permissions.require(actor, "publish", permissions.first_phase(found.pipeline), found)
+    permissions.require_as_member(actor, "publish", permissions.first_phase(found.pipeline), found)
 
 
 @uploads.checked_by(may_publish)

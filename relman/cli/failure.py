@@ -32,18 +32,19 @@ def usage(sentence: str) -> Failure:
 def from_problem(problem: dict[str, Any], status: int) -> Failure:
     """The API's problem+json, told in its own sentences."""
     lines = [str(problem.get("detail") or problem.get("title") or f"RelMan answered {status}.")]
-    lines += _fields(problem.get("fields"))
+    lines += _fields(problem.get("fields"), lines[0])
     lines += _roles(problem.get("roles"), lines[0])
     return Failure("\n".join(lines), exits.for_status(status), problem)
 
 
-def _fields(fields: Any) -> list[str]:
+def _fields(fields: Any, said: str) -> list[str]:
+    """What is wrong with each field, but for what the sentence has said already."""
     if not isinstance(fields, dict):
         return []
     lines = []
     for name, sentences in fields.items():
         for sentence in sentences if isinstance(sentences, list) else [sentences]:
-            lines.append(f"  {name}: {sentence}")
+            lines += [] if str(sentence) in said else [f"  {name}: {sentence}"]
     return lines
 
 

@@ -32,7 +32,7 @@ def main(applications: Parts, gateway: Parts, say: Callable[[str], None]) -> int
         place = here()
         with held(place.home):
             claim_ports(place)
-            (place.home / "demo-accounts.json").unlink(missing_ok=True)
+            _not_ready(place)
             return _run(place, applications, gateway, say)
     except (Missing, StartFailed, OSError) as problem:
         say(f"RelMan does not start: {problem}")
@@ -50,9 +50,16 @@ def _run(place: Place, applications: Parts, gateway: Parts, say: Callable[[str],
     except Interrupted:
         say("Stopping.")
     finally:
+        _not_ready(place)
         supervisor.stop()
         folders.leave(place.home)
     return 0
+
+
+def _not_ready(place: Place) -> None:
+    """Whoever waits for the accounts waits for all to be ready: they are gone from the moment it stops, so that the
+    next start, which needs a second before it looks, is not taken for one that is done."""
+    (place.home / "demo-accounts.json").unlink(missing_ok=True)
 
 
 def _start(supervisor: Supervisor, place: Place, applications: Parts, gateway: Parts) -> None:

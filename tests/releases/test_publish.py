@@ -61,6 +61,7 @@ def test_a_refused_archive_keeps_nothing(shop):
         publish(shop, "1.0.0", staged)
     assert caught.value.code == "archive_refused"
     assert caught.value.extra["errors"]
+    assert "relman.toml" in caught.value.message, "the sentence names the place"
     assert not storage.path_of(staged.digest).exists()
     assert not staged.path.exists()
 

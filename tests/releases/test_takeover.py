@@ -88,6 +88,25 @@ def test_clean_up_waits_while_the_outcome_of_what_came_after_is_unknown(shop, mo
     assert lease.claim(first.pk) is not None
 
 
+def test_clean_up_that_a_later_promotion_makes_its_own_is_not_shown_as_running_for_ever(shop, monkeypatch):
+    first = shop.ask(shop.release("1.0.0"), "dev")
+    monkeypatch.setattr(runner.Visit, "go", lambda visit: None)
+    runner.tick(first.pk)
+    monkeypatch.undo()
+    first.steps.exclude(when="after").update(status="succeeded")
+    first.steps.filter(when="after").update(status="running", detail="1 instance of earlier versions drains.")
+    Promotion.objects.filter(pk=first.pk).update(
+        status="succeeded", finished_at=Now(), cleanup="due", lease_until=None, lease_owner=""
+    )
+    second = run(shop.ask(shop.release("1.1.0"), "dev"))
+    assert lease.claim(first.pk) is None
+    first.refresh_from_db()
+    assert first.cleanup == "done"
+    (left,) = first.steps.filter(when="after")
+    assert (left.status, left.detail) == ("skipped", f"Left to promotion {second.pk}, which came after.")
+    assert left.finished_at is not None
+
+
 def test_a_database_that_goes_away_in_a_step_is_not_the_drivers_failure(shop, monkeypatch):
     promotion = shop.ask(shop.release(), "dev")
 

@@ -124,7 +124,10 @@ def test_it_listens_on_the_loopback_address_and_sigterm_leaves_nothing_but_its_d
     assert cannot_rewrite_the_record(installation)
     keys = {path.name: path.read_bytes() for path in (installation.home / "keys").iterdir()}
     assert {"session", "secrets"} <= set(keys)
+    accounts = installation.home / "demo-accounts.json"
+    accounts.write_text("[]")  # as the demo leaves it when all is ready
     assert installation.end(signal.SIGTERM) == 0
+    assert not accounts.exists(), "whoever waits for it at the next start would take the old one for ready"
     assert nothing_left(installation)
     assert not serves(installation)
     installation.start()

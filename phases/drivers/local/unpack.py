@@ -17,7 +17,7 @@ from phases.drivers.archive import MAX_BYTES, MAX_ENTRIES, unpack_archive
 from phases.drivers.base import Context, Package, Result, Succeeded, Terminal
 from phases.drivers.ledger import Fence, Ledger, sync_folder
 from phases.drivers.local import trees
-from phases.drivers.local.layout import Place
+from phases.drivers.local.layout import Place, is_root
 
 CHUNK = 1024 * 1024
 
@@ -32,7 +32,7 @@ def unpack(context: Context, place: Place, tick: Callable[[], None]) -> Result:
         beside = place.releases / f".p{context.promotion}-{context.epoch}-{secrets.token_hex(4)}"
         sweep(place, context.promotion, below=context.epoch)
         try:
-            _write(package, beside, tick)
+            _write(package, place, beside, tick)
             files = trees.read(beside, tick)
             with Fence(place.control).held(context.epoch, context.stop):
                 if not (_is_noted(place, context, package) and final.exists()):
@@ -53,7 +53,7 @@ def sweep(place: Place, promotion: int, *, below: float = float("inf")) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _write(package: Package, beside: Path, tick: Callable[[], None]) -> None:
+def _write(package: Package, place: Place, beside: Path, tick: Callable[[], None]) -> None:
     try:
         file = package.path.open("rb")
     except OSError as error:
@@ -61,11 +61,20 @@ def _write(package: Package, beside: Path, tick: Callable[[], None]) -> None:
     with file:
         verify(file, package, tick)
         beside.mkdir(mode=0o755)
-        beside.chmod(0o755)
+        _open(beside, place)
         limits = (_limit("RELMAN_UNPACKED_MAX_BYTES", MAX_BYTES), _limit("RELMAN_UNPACKED_MAX_ENTRIES", MAX_ENTRIES))
         unpack_archive(file, beside, max_bytes=limits[0], max_entries=limits[1], tick=tick)
         _sync_all(beside)
         verify(file, package, tick)
+
+
+def _open(folder: Path, place: Place) -> None:
+    """The application may write beside what its artifact brought (a marker, a small database), as it may where it runs
+    as RelMan's own user; the sticky bit keeps it from replacing or removing anything that is not its own."""
+    folder.chmod(0o755)
+    if is_root():
+        os.chown(folder, 0, place.public.stat().st_gid)
+        folder.chmod(0o1775)
 
 
 def verify(file: BinaryIO, package: Package, tick: Callable[[], None]) -> None:

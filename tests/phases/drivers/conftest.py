@@ -36,10 +36,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 body = type(error).__name__.encode()
         if self.path == "/write":
             pathlib.Path(os.environ["HOME"], "note").write_text("mine")
-            try:
-                pathlib.Path("own-code").write_text("changed")
-            except OSError as error:
-                body = type(error).__name__.encode()
+            pathlib.Path("beside").write_text("mine")
+            tried = []
+            for change in (lambda: pathlib.Path("app.py").write_text("changed"), lambda: os.remove("app.py"),
+                           lambda: os.rename("beside", "app.py"), lambda: pathlib.Path("static/x").write_text("")):
+                try:
+                    change()
+                except OSError as error:
+                    tried.append(type(error).__name__)
+            body = " ".join(tried).encode()
         self.send_response(500 if what == "bad" else 200)
         self.end_headers()
         self.wfile.write(body)

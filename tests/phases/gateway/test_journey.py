@@ -133,7 +133,11 @@ def test_losing_the_role_closes_the_environment(world: World, house: Gatehouse, 
     assert browser.open("till.qa.localhost").status == 200
     grant = Grant.objects.get(user=world.people["stakeholder"], phase__slug="qa")
     revoke(grant, actor=Actor.system())
-    assert browser.open("till.qa.localhost").status == 404
+    refused = browser.open("till.qa.localhost")
+    assert refused.status == 403 and "QA engineer" in refused.text, "still a member of the pipeline, and told who may"
+    for grant in Grant.objects.filter(user=world.people["stakeholder"]):
+        revoke(grant, actor=Actor.system())
+    assert browser.open("till.qa.localhost").status == 404, "an outsider is told nothing"
 
 
 def test_a_pass_does_not_open_the_next_phase(world: World, house: Gatehouse, shop: Backend) -> None:
@@ -143,7 +147,8 @@ def test_a_pass_does_not_open_the_next_phase(world: World, house: Gatehouse, sho
     browser.open("till.qa.localhost")
     browser.jar["till.dev.localhost"] = dict(browser.jar["till.qa.localhost"])
     shop.seen.clear()
-    assert browser.open("till.dev.localhost").status == 404
+    refused = browser.open("till.dev.localhost")
+    assert refused.status == 403 and "Developer" in refused.text
     assert not shop.seen
 
 

@@ -314,7 +314,7 @@ def test_losing_the_role_closes_the_environment_with_the_next_request(town: Town
     cookie = passed(signed_in(jane), town.qa)
     grant = Grant.objects.get(user=jane, phase__slug="qa")
     permissions.revoke(grant, actor=SYSTEM())
-    assert verify(town.qa, cookie=cookie).status_code == 404
+    assert verify(town.qa, cookie=cookie).status_code == 403
     permissions.grant(Role.objects.get(slug="qa-engineer"), town.qa.phase, actor=SYSTEM(), user=jane)
     assert verify(town.qa, cookie=cookie).status_code == 204
 
@@ -480,7 +480,7 @@ def test_a_tokens_scope_holds(town: Town) -> None:
     assert status(town.qa, rights=["view"]) == 403
     assert status(town.qa, rights=["view", "open"]) == 204
     assert status(town.qa, phases=[town.qa.phase]) == 204
-    assert status(town.qa, phases=[town.environments["dev"].phase]) == 404
+    assert status(town.qa, phases=[town.environments["dev"].phase]) == 403
     assert status(town.qa, applications=[town.qa.application]) == 204
     assert status(town.qa, applications=[other]) == 404
 

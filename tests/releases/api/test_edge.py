@@ -236,3 +236,28 @@ def test_the_page_about_the_api_is_readable_by_everybody(db):
 def test_no_address_of_the_api_is_left_out_here(db):
     names = {name for name in get_resolver().reverse_dict if isinstance(name, str) and name.startswith("api-")}
     assert len(ADDRESSES) == len(names) - 2  # the description and its page
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_an_address_without_its_last_slash_is_unknown_and_says_so_whatever_the_method(shop, api, method):
+    """The test client skips the key of forms unless it is asked not to: a program has none."""
+    developer = api("developer")
+    developer.client = Client(enforce_csrf_checks=True)
+    answer = developer.call(method, "promotions", None if method == "GET" else {"application": "shop"})
+    assert "ends with a slash" in refused(answer, 404, "not_found")["detail"]
+
+
+def test_a_refused_request_says_in_its_sentence_which_field_is_not_right(shop, api):
+    problem = refused(api("developer").post("promotions/", {"application": "shop", "phase": None}), 400, "invalid")
+    assert problem["detail"].startswith("version: ") and problem["detail"].endswith("Not right either: phase.")
+    assert set(problem["fields"]) == {"version", "phase"}
+
+
+def test_events_are_filtered_by_who_did_it(shop, api):
+    developer = shop.actor("developer").user
+    shop.release()
+    good(api("developer").post("promotions/", {"application": "shop", "version": "1.0.0", "phase": "dev"}), 201)
+    mine = good(api("devops").get(f"events/?actor={developer.username}"))["results"]
+    assert mine and {row["actor"] for row in mine} == {developer.display}
+    assert len(mine) < len(good(api("devops").get("events/"))["results"])
+    assert good(api("devops").get("events/?actor=nobody"))["results"] == []

@@ -249,7 +249,7 @@ def test_a_lock_holds(shop, api):
     made = good(api("developer").post("promotions/", wish()), 201)
     assert made["status"] == "waiting"
     good(api("devops").post("environments/shop/dev/unlock/"))
-    refused(api("devops").post("environments/shop/dev/unlock/"), 404)
+    refused(api("devops").post("environments/shop/dev/unlock/"), 409, "wrong_state")
 
 
 def test_a_narrow_token_does_no_more_than_it_says(shop, api):
