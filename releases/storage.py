@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+
+SUFFIX = ".part"
+"""Of a file in staging that is being written."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,24 @@ def staging() -> Path:
     folder = root() / "staging"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def clean_staging(older_than: timedelta = timedelta(hours=6)) -> int:
+    """Remove what dead processes left in staging; how many files. The safety round calls it."""
+    limit = time.time() - older_than.total_seconds()
+    removed = 0
+    for path in staging().glob(f"*{SUFFIX}"):
+        if _modified(path) < limit:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def relative(digest: str) -> str:

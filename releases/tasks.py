@@ -27,7 +27,6 @@ def tick(promotion_id: int) -> None:
 def load(**_: object) -> None:
     """Import what visits need before children are forked: one forked in the middle of an import waits for ever."""
     from phases.drivers import registry
-    from releases import uploads  # noqa: F401 - loaded, not used
     from releases.engine import doorbell, sweep  # noqa: F401 - loaded, not used
 
     for kind in registry.KINDS:

@@ -1,7 +1,7 @@
 """Uploads are written to staging on the artifact's file system and hashed on the way; nothing sits in memory.
 
 Whoever may not upload is refused before a byte of the body is read: by `guard`, and by the right that the view asks.
-What a dead request leaves is removed with the request, and what a dead process leaves by `clean_staging`.
+What a dead request leaves is removed with the request, and what a dead process leaves by `storage.clean_staging`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
@@ -37,7 +34,6 @@ BLOCK = 256 * 1024
 """Bytes at a time, for reading and hashing."""
 FIELDS = 1024 * 1024
 """Bytes that the fields around a file may take."""
-SUFFIX = ".part"
 
 
 class LengthRequired(RelManError):
@@ -60,7 +56,7 @@ class Writer:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.path = storage.staging() / f"{uuid.uuid4().hex}{SUFFIX}"
+        self.path = storage.staging() / f"{uuid.uuid4().hex}{storage.SUFFIX}"
         self.size = 0
         self._hash = hashlib.sha256()
         self._file: IO[bytes] = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
@@ -205,21 +201,3 @@ def at_end(request: HttpRequest, clean: Callable[[], None]) -> None:
     """Call `clean` when the request is over, however it ends."""
     cleaners: list[Callable[[], None]] = request.__dict__.setdefault("_relman_at_end", [])
     cleaners.append(clean)
-
-
-def clean_staging(older_than: timedelta = timedelta(hours=6)) -> int:
-    """Remove what dead processes left in staging; how many files. Called by the sweep."""
-    limit = time.time() - older_than.total_seconds()
-    removed = 0
-    for path in storage.staging().glob(f"*{SUFFIX}"):
-        if _modified(path) < limit:
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

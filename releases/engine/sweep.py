@@ -19,7 +19,7 @@ from django.db.models import F, Min, Q
 from django.db.models.functions import Now
 
 from phases import locks, routing
-from releases import statuses
+from releases import statuses, storage
 from releases.dispatch import ring_now
 from releases.engine import advance_waiting, health, rehearsing
 from releases.models import Heartbeat, IdempotencyKey, Outbox, Promotion
@@ -160,11 +160,9 @@ def seal_record() -> None:
 
 def tidy() -> None:
     """Answers to repeated requests are kept for a day; heartbeats for an hour."""
-    from releases import uploads
-
     IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(hours=24)).delete()
     Heartbeat.objects.filter(at__lt=Now() - timedelta(hours=1)).delete()
-    uploads.clean_staging(older_than=timedelta(hours=24))
+    storage.clean_staging(older_than=timedelta(hours=24))
 
 
 def beat(kind: str, slots: int = 0) -> None:

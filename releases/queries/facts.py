@@ -16,6 +16,7 @@ from phases.models import Environment, Lock, Phase, Rule, User
 from releases import approvals, gates, storage, versions
 from releases.models import Approval, Promotion, Release
 from releases.queries.ground import Stop, ground
+from releases.queries.way_back import readiness
 from relman.actors import Actor
 
 
@@ -189,8 +190,6 @@ def _way_back(question: Question) -> gates.WayBack | None:
     environment = question.environment
     if question.kind != "deploy" or not environment.phase.needs_way_back:
         return None
-    from releases.queries.way_back import readiness  # it reads what these facts are asked for, too
-
     found = readiness(environment, question.release)
     if found is None:
         return None

@@ -92,9 +92,9 @@ def killed_half_way(drill: Drill, report: Report, secret: str, version: str, pat
 
 def leftovers_go(report: Report, left: list[Path]) -> None:
     """A file that could still be somebody's stays; one of yesterday goes with a worker's next safety round."""
-    from releases import uploads
+    from releases import storage
 
-    uploads.clean_staging()
+    storage.clean_staging()
     report.wrong += [f"{one.name} was taken away while it could be in use" for one in left if not one.exists()]
     for one in left:
         os.utime(one, (0, 0))

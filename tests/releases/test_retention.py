@@ -247,11 +247,11 @@ def test_a_full_disk_refuses_an_upload_in_a_sentence_and_works_again(shop, monke
         monkeypatch.setattr(uploads.Writer, "write", full)
     else:
         monkeypatch.setattr(storage, "keep", full)
-    before = sorted(storage.staging().glob(f"*{uploads.SUFFIX}"))
+    before = sorted(storage.staging().glob(f"*{storage.SUFFIX}"))
     said = refused(api.publish("shop", "1.1.0", data), 507, "no_room")
     assert "disk is full" in said["detail"]
     assert "what is live goes on" in said["detail"]
-    assert sorted(storage.staging().glob(f"*{uploads.SUFFIX}")) == before
+    assert sorted(storage.staging().glob(f"*{storage.SUFFIX}")) == before
     assert not Release.objects.filter(version="1.1.0").exists()
     monkeypatch.undo()
     good(api.publish("shop", "1.1.0", data), 201)

@@ -26,7 +26,7 @@ def shop(db, bell):
 
 
 def staged_files():
-    return list(storage.staging().glob(f"*{uploads.SUFFIX}"))
+    return list(storage.staging().glob(f"*{storage.SUFFIX}"))
 
 
 def test_a_release_is_published_and_read(api, archive):
@@ -195,6 +195,6 @@ def test_leftovers_of_dead_processes_are_removed():
     writer = uploads.Writer("artifact")
     writer.write(b"half")
     writer._file.close()
-    assert uploads.clean_staging(timedelta(hours=1)) == 0
-    assert uploads.clean_staging(timedelta(seconds=-5)) == 1
+    assert storage.clean_staging(timedelta(hours=1)) == 0
+    assert storage.clean_staging(timedelta(seconds=-5)) == 1
     assert staged_files() == []

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from releases import storage, uploads
+from releases import storage
 from releases.models import Release
 from tests.web import database_url, web
 
@@ -103,7 +103,7 @@ def test_a_killed_web_process_leaves_no_release_and_the_retry_works(server, api,
     server.process.wait()
     line.close()
     assert Release.objects.count() == 0
-    assert uploads.clean_staging(timedelta(seconds=-5)) == 1
+    assert storage.clean_staging(timedelta(seconds=-5)) == 1
     variables = {"DATABASE_URL": database_url(connection.settings_dict), "SECRET_KEY": settings.SECRET_KEY}
     with web(variables, tmp_path / "again.log") as again:
         status, document = send(again, raw, data)
