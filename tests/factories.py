@@ -90,12 +90,13 @@ def shop(slug: str = "shop", *, script: Mapping[str, Any] | None = None, roles: 
     boss = administrator()
     pipeline = places.create_pipeline("dev-qa-stage-live", actor=boss, name=slug.title(), slug=slug)
     people = {role: person(f"{slug}-{role}").user for role in roles}
+    known, phases = {role.slug: role for role in Role.objects.all()}, list(pipeline.phases.all())
     for role, user in people.items():
-        for phase in pipeline.phases.all():
-            places.grant(Role.objects.get(slug=role), phase, actor=boss, user=user)
+        for phase in phases:
+            places.grant(known[role], phase, actor=boss, user=user)
     application = places.create_application(pipeline, actor=boss, name=slug.title(), slug=slug)
     made = Shop(pipeline, application, {role: user for role, user in people.items() if user})
-    for phase in pipeline.phases.all():
+    for phase in phases:
         made.environments[phase.slug] = environment(made, phase, script or SCRIPT)
     return made
 
