@@ -1,6 +1,7 @@
 """Fill an empty installation with three applications, by the product's own verbs, and hand out one account a role.
 
-Demo mode only. A second run keeps what is there.
+Demo mode only. A second run keeps what is there, and goes on where a first one was interrupted. What was restored from
+a backup is not filled again: its accounts get a password and a token that are known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from phases import actions as places
 from phases.models import Application, Environment, Pipeline, Role, User
-from releases import actions, storage
+from releases import actions, statuses, storage
 from releases.models import Promotion, Release
 from releases.uploads import stage
 from relman.actors import Actor
@@ -26,7 +27,7 @@ from relman.management import seeds
 from relman.management.seeds import ROLES, Story
 from samples.build import build
 
-ACCOUNTS = "demo-accounts.json"
+ACCOUNTS, BEGUN, TOKEN = "demo-accounts.json", "demo-begun.json", "Demo"
 PATIENCE = 120.0
 """Seconds that one promotion of the demo may take."""
 
@@ -40,24 +41,45 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("This fills an installation with sample data. It runs with RELMAN_DEMO=1 only.")
-        kept = Path(settings.HOME) / "keys" / ACCOUNTS
+        kept, begun = (Path(settings.HOME) / "keys" / name for name in (ACCOUNTS, BEGUN))
         if not kept.exists():
-            accounts = self.seed()
-            write(kept, accounts)
+            if begun.exists() or not Pipeline.objects.exists():
+                self.seed(begun)
+                begun.replace(kept)
+            else:
+                write(kept, known_again())
         write(Path(settings.HOME) / ACCOUNTS, json.loads(kept.read_text()))
 
-    def seed(self) -> list[dict[str, str]]:
-        """People first, then places, then releases on their way."""
-        administrator, accounts = people()
-        people_by_role = {user.username: Actor(user, "system") for user in User.objects.all()}
-        pipeline = place(administrator)
+    def seed(self, begun: Path) -> None:
+        """People first, and written down who they are, then places, then releases on their way."""
+        if not begun.exists():
+            write(begun, people())
+        actors = {user.username: Actor(user, "system") for user in User.objects.filter(username__in=[*ROLES, "admin"])}
+        pipeline = place(actors["admin"])
         for story in seeds.STORIES:
             self.stdout.write(f"Seeding {story.name} …")
-            tell(story, pipeline, people_by_role)
-        return accounts
+            tell(story, pipeline, actors)
 
 
-def people() -> tuple[Actor, list[dict[str, str]]]:
+def known_again() -> list[dict[str, str]]:
+    """A new password and one more token for each account that a demo made: of a backup only hashes are there. Tokens of
+    before go on. Nobody else's account is touched."""
+    password = secrets.token_urlsafe(9)
+    accounts = []
+    for user in User.objects.filter(username__in=[*ROLES, "admin"], tokens__name=TOKEN).distinct().order_by("pk"):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        accounts.append(account(user, password))
+    return accounts
+
+
+def account(user: User, password: str) -> dict[str, str]:
+    """What is told about an account, with a new token."""
+    _, token = places.issue_token(user, actor=Actor(user, "system"), name=TOKEN)
+    return {"username": user.username, "password": password, "token": token}
+
+
+def people() -> list[dict[str, str]]:
     """One account a role and an administrator, each with a token of all its rights."""
     User.objects.filter(username__in=[*ROLES, "admin"]).delete()
     password = secrets.token_urlsafe(9)
@@ -69,21 +91,17 @@ def people() -> tuple[Actor, list[dict[str, str]]]:
         )
         for username, name in ROLES.items()
     ]
-    accounts = []
-    for user in [*users, first]:
-        _, token = places.issue_token(user, actor=Actor(user, "system"), name="Demo")
-        accounts.append({"username": user.username, "password": password, "token": token})
-    return administrator, accounts
+    return [account(user, password) for user in [*users, first]]
 
 
 def place(administrator: Actor) -> Pipeline:
     """The four-phase pipeline, each role granted in all of its phases, and the playground."""
-    pipeline = places.create_pipeline(
+    pipeline = Pipeline.objects.filter(slug="shop").first() or places.create_pipeline(
         "dev-qa-stage-live", actor=administrator, name="Shop", slug="shop", description="Everything customers see."
     )
     for username in ROLES:
         role, user = Role.objects.get(slug=username), User.objects.get(username=username)
-        for phase in pipeline.phases.all():
+        for phase in pipeline.phases.exclude(pk__in=user.grants.filter(role=role).values("phase")):
             places.grant(role, phase, actor=administrator, user=user)
     devops = Actor(User.objects.get(username="devops"), "system")
     application(seeds.PLAYGROUND, pipeline, administrator, devops)
@@ -92,11 +110,11 @@ def place(administrator: Actor) -> Pipeline:
 
 def application(story: Story, pipeline: Pipeline, administrator: Actor, devops: Actor) -> Application:
     """An application with an environment in each phase, configured and checked."""
-    made = places.create_application(
+    made = Application.objects.filter(slug=story.slug).first() or places.create_application(
         pipeline, actor=administrator, name=story.name, slug=story.slug, description=story.description
     )
     for phase in pipeline.phases.all():
-        environment = places.create_environment(
+        environment = made.environments.filter(phase=phase).first() or places.create_environment(
             made, phase, actor=devops, instances=story.instances.get(phase.slug, 1), settings=dict(story.settings)
         )
         values = {**story.configuration.get("*", {}), **story.configuration.get(phase.slug, {})}
@@ -113,12 +131,13 @@ def tell(story: Story, pipeline: Pipeline, actors: dict[str, Actor]) -> None:
         release = publish(story, chapter, made, actors["ci-robot"])
         for phase in chapter.through:
             environment = made.environments.get(phase__slug=phase)
-            promotion = promote(release, environment, actors)
-            wait(promotion, expected=chapter.ends.get(phase, "succeeded"))
+            expected = chapter.ends.get(phase, "succeeded")
+            if not Promotion.objects.filter(release=release, environment=environment, status=expected).exists():
+                wait(promote(release, environment, actors), expected=expected)
         if chapter.waits_in:
             environment = made.environments.get(phase__slug=chapter.waits_in)
             promotion = ask(release, environment, actors)
-            actions.approve(promotion, actor=actors["qa-engineer"], comment=chapter.approval)
+            approve(promotion, actors["qa-engineer"], chapter.approval)
 
 
 def publish(story: Story, chapter: seeds.Chapter, made: Application, robot: Actor) -> Release:
@@ -145,7 +164,10 @@ def publish(story: Story, chapter: seeds.Chapter, made: Application, robot: Acto
 
 
 def ask(release: Release, environment: Environment, actors: dict[str, Actor]) -> Promotion:
-    """Whoever promotes into that phase by role asks for it."""
+    """Whoever promotes into that phase by role asks for it, unless it was asked for before an interruption."""
+    open_one = Promotion.objects.filter(release=release, environment=environment, status__in=statuses.OPEN).first()
+    if open_one is not None:
+        return open_one
     who = {"dev": "developer", "qa": "qa-engineer", "stage": "qa-engineer"}.get(
         environment.phase.slug, "release-manager"
     )
@@ -156,8 +178,15 @@ def promote(release: Release, environment: Environment, actors: dict[str, Actor]
     """Ask, and let both rules be met where there are rules."""
     promotion = ask(release, environment, actors)
     for person in ("qa-engineer", "business-owner") if promotion.rules else ():
-        promotion = actions.approve(promotion, actor=actors[person], comment="Seen in Stage.")
+        approve(promotion, actors[person], "Seen in Stage.")
+    promotion.refresh_from_db()
     return promotion
+
+
+def approve(promotion: Promotion, actor: Actor, comment: str) -> None:
+    """Once; not what was approved before an interruption."""
+    if not promotion.approvals.filter(person=actor.user).exists():
+        actions.approve(promotion, actor=actor, comment=comment)
 
 
 def wait(promotion: Promotion, *, expected: str) -> None:
