@@ -578,7 +578,7 @@ def test_lock_and_unlock(world):
     assert browser.get("/apps/shop/live/unlock/").status_code == 200
     assert browser.post("/apps/shop/live/unlock/").status_code == 302
     assert not Lock.objects.filter(released_at=None).exists()
-    assert browser.post("/apps/shop/live/unlock/").status_code == 404
+    assert browser.post("/apps/shop/live/unlock/").status_code == 409
 
 
 def test_a_lock_says_until_when_in_the_zone_of_the_reader(world):
@@ -619,7 +619,7 @@ def test_lock_and_unlock_a_whole_phase(world):
     assert "Stocktaking" in text(browser.get(f"{page}unlock/"))
     assert browser.post(f"{page}unlock/")["Location"] == page
     assert not Lock.objects.filter(released_at=None).exists()
-    assert browser.post(f"{page}unlock/").status_code == 404
+    assert browser.post(f"{page}unlock/").status_code == 409
 
 
 def test_everybody_reads_that_the_phase_is_locked_and_only_who_may_is_offered_more(world):
