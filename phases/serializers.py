@@ -219,9 +219,15 @@ class Values(serializers.Field[Any, Any, Any, Any]):
 
 
 class SetConfiguration(Body):
-    """`values`: key → text, null (take it away), or {"secret": text}. What is not named stays as it is."""
+    """`values`: key → text, null (take it away), or {"secret": text}. What is not named stays as it is. The keys may
+    also stand alone, without `values` around them."""
 
     values = Values()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The keys alone are the values: nothing else can be meant."""
+        bare = isinstance(data, dict) and data and "values" not in data
+        return super().to_internal_value({"values": data} if bare else data)
 
 
 class Finding(serializers.Serializer[Any]):

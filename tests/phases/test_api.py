@@ -200,6 +200,16 @@ def test_malformed_values_are_400_and_nothing_is_saved(shop, body):
     assert Variable.objects.count() == 0
 
 
+def test_the_keys_alone_are_values_too(shop):
+    place, devops = "environments/shop/dev/configuration/", as_(shop, "devops")
+    answer = good(devops.put(place, {"GREETING": "Hello", "API_KEY": {"secret": "hush"}}))
+    assert [(row["key"], row["value"], row["secret"]) for row in answer["values"]] == [
+        ("API_KEY", None, True), ("GREETING", "Hello", False),
+    ]  # fmt: skip
+    good(devops.put(place, {"GREETING": None}))
+    assert Variable.objects.get().key == "API_KEY"
+
+
 def test_who_may_not_configure_may_read_only(shop):
     place = "environments/shop/qa/configuration/"
     good(as_(shop, "stakeholder").get(place))
