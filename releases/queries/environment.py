@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from phases import permissions
 from phases.drivers.base import DriverError, Instance
 from phases.drivers.registry import driver
-from phases.models import Environment, Lock, Phase
+from phases.models import Component, Environment, Lock, Phase
 from phases.targets import target_of
 from releases.models import Promotion
 from releases.queries.application import address_of, course_of
@@ -103,6 +103,8 @@ class ComponentLine:
     size: str
     health: str
     id: int = 0
+    there: str = ""
+    """Its size beside the one of that name in the phase before, in words; empty: there is no such phase."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,7 @@ def environment_page(actor: Actor, environment: Environment, span: str = "24h") 
         keys_total=sum(one.set for one in keys),
         secrets_total=sum(one.secret for one in keys),
         complete=complete(environment, live, keys),
-        components=[
-            ComponentLine(one.name, one.kind, one.identifier, one.size, "", one.pk)
-            for one in environment.components.all()
-        ],
+        components=_components(environment, course.places[before.pk].environment if before else None),
         promotions=lines(Promotion.objects.filter(environment=environment).order_by("-id")[:RECENT]),
         promotions_total=promotions_of(environment),
         runtime_log=runtime_log(environment),
@@ -247,6 +246,23 @@ def runtime_log(environment: Environment, wanted: int = LOG_LINES) -> Log | None
     masker = masker_of(environment)
     shown = [LogText(number, None, masker.mask(text)) for number, text in enumerate(said, 1)]
     return Log(shown, 0, len(shown), 1, len(shown), False)
+
+
+def _components(environment: Environment, before: int | None) -> list[ComponentLine]:
+    """Its infrastructure; `before`: the environment in the phase before, to compare with."""
+    rows = Component.objects.filter(environment__in=[environment.pk, before or environment.pk])
+    there = {one.name: one.size or "Not stated" for one in rows if one.environment_id == before}
+    return [
+        ComponentLine(one.name, one.kind, one.identifier, one.size, "", one.pk, _beside(one, there) if before else "")
+        for one in rows
+        if one.environment_id == environment.pk
+    ]
+
+
+def _beside(one: Component, there: Mapping[str, str]) -> str:
+    if one.name not in there:
+        return "None there"
+    return "Same" if there[one.name] == (one.size or "Not stated") else there[one.name]
 
 
 def promotions_of(environment: Environment) -> int:

@@ -80,6 +80,13 @@ def rich(text: Any) -> SafeString:
     return mark_safe(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", coded))  # noqa: S308 (escaped first)
 
 
+@register.filter
+def ended(text: Any) -> str:
+    """A sentence with its full stop, where another one follows: what a program said often has none."""
+    said = str(text).rstrip()
+    return said if not said or said[-1] in ".!?…:;" else f"{said}."
+
+
 def _time(moment: datetime, said: str, css: str = "") -> SafeString:
     here = timezone.localtime(moment)
     shape = format_html(' class="{}"', css) if css else ""

@@ -1,5 +1,6 @@
 """Every page: for whom it is there."""
 
+import re
 from contextlib import closing
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -285,3 +286,17 @@ def test_what_the_instances_wrote_has_a_page_and_its_secrets_are_masked(world, m
     assert browser.get("/apps/shop/live/").content.decode().count("<span>a ") == 12
     monkeypatch.setattr(ScriptedDriver, "log", lambda *_: [])
     assert "Nothing was written yet" in browser.get(page).content.decode()
+
+
+def test_components_stand_beside_those_of_the_phase_before(world):
+    shop, devops = world.shop, world.shop.actor("devops")
+    for phase, name, size in (
+        ("stage", "cache", "4 GB"), ("live", "cache", "26 GB"), ("stage", "main", "2 cores"),
+        ("live", "main", "2 cores"), ("live", "queue", ""),
+    ):  # fmt: skip
+        places.add_component(shop.environments[phase], actor=devops, kind="server", name=name, size=size)
+    text = world.browser("developer").get("/apps/shop/live/").content.decode()
+    rows = dict(re.findall(r'<th scope="row">(\w+).*?data-label="In Stage" class="muted">([^<]*)<', text))
+    assert rows == {"cache": "4 GB", "main": "Same", "queue": "None there"}
+    shown = world.browser("developer").get("/apps/shop/dev/").content.decode()
+    assert 'data-label="In ' not in shown, "nothing comes before the first phase"
